@@ -1,0 +1,3 @@
+module github.com/voltage-edge/voltage/sdk
+
+go 1.26.0
