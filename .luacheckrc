@@ -1,0 +1,10 @@
+-- The libraries run in Redis: Lua 5.1 with a few globals of Redis' own.
+std = 'lua51'
+read_globals = { 'redis', 'cjson', 'cmsgpack', 'struct', 'bit' }
+max_line_length = 150
+-- Sources are bundled into one text: what a file exports is a local that another file uses. Library is the bundler's.
+files['lua/'] = {
+  globals = { 'Library' },
+  read_globals = { 'Logic', 'Frame', 'Timers', 'State', 'Events', 'Site' },
+  ignore = { '211/[A-Z].*', '241/[A-Z].*', '431/[A-Z].*' },
+}

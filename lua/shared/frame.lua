@@ -1,0 +1,88 @@
+-- Packed frames (sdk/frame, layout 1) into the table of values that compiled conditions read.
+--#include shared/library.lua
+local Frame = {}
+do
+  local byte, sub, floor = string.byte, string.sub, math.floor
+
+  local VERSION, HEADER, FLAG_KNOWN, BAD = 1, 16, 1, 2
+  -- SLICE values are unpacked and assigned in one statement: Lua has 250 registers a function.
+  local SLICE = 100
+
+  local reasons = { 'never read', 'no answer', 'stale', 'refused by the device', 'not available', 'channel stopped' }
+
+  -- reader makes a function (values, packed) that assigns the used slots of a frame of which all are known.
+  local function reader(used)
+    local code = { 'local unpack = ...\nreturn function(v, s)\n' }
+    local i = 1
+    while i <= #used do
+      local first, last = i, i
+      while last < #used and last - first + 1 < SLICE and used[last + 1] == used[last] + 1 do last = last + 1 end
+      local targets = {}
+      for k = first, last do targets[#targets + 1] = 'v[' .. used[k] .. ']' end
+      code[#code + 1] = string.format('%s = unpack("<%s", s, %d)\n', table.concat(targets, ', '),
+        string.rep('d', #targets), HEADER + 8 * (used[first] - 1) + 1)
+      i = last + 1
+    end
+    code[#code + 1] = 'end'
+    return assert(loadstring(table.concat(code), '=reader'))(struct.unpack)
+  end
+
+  -- layout prepares the reading of a device's frames. device is an entry of a program's head: name, n, id, and used, the
+  -- slots that the program reads in rising order (missing: all).
+  function Frame.layout(device)
+    local used = device.used
+    if not used then
+      used = {}
+      for i = 1, device.n do used[i] = i end
+    end
+    return {
+      name = device.name, n = device.n, used = used, aged = device.aged,
+      head = struct.pack('<HI4', device.n, device.id),
+      size = HEADER + 9 * device.n + floor((device.n + 7) / 8),
+      quality = HEADER + 8 * device.n,
+      read = reader(used),
+    }
+  end
+
+  -- fits tells whether a packed frame is one of the layout's point table.
+  function Frame.fits(layout, packed)
+    return byte(packed, 1) == VERSION and sub(packed, 3, 8) == layout.head and #packed >= layout.size
+  end
+
+  -- take puts a frame's values into v, nil where the quality is bad, and sets v.known. A frame of another point table, or
+  -- none, makes all unknown. Where the program asks for ages, v.t is the frame's source time in ms.
+  function Frame.take(layout, v, packed)
+    if not packed or not Frame.fits(layout, packed) then
+      for _, slot in ipairs(layout.used) do v[slot] = nil end
+      v.known = #layout.used == 0
+      v.t = nil
+      return
+    end
+    layout.read(v, packed)
+    if layout.aged then v.t = struct.unpack('<d', packed, 9) end
+    if byte(packed, 2) % 2 == FLAG_KNOWN then
+      v.known = true
+      return
+    end
+    local known = true
+    for _, slot in ipairs(layout.used) do
+      local x = v[slot]
+      if byte(packed, layout.quality + slot) % 4 >= BAD or x - x ~= 0 then
+        v[slot] = nil
+        known = false
+      end
+    end
+    v.known = known
+  end
+
+  -- point reads one numeric slot of a packed frame: value (nil when bad), class (good, uncertain or bad), reason (text, or
+  -- nil) and source time in ms. Nothing when the frame is not of the layout.
+  function Frame.point(layout, packed, slot)
+    if not packed or not Frame.fits(layout, packed) then return nil, 'bad', 'never read', nil end
+    local q = byte(packed, layout.quality + slot)
+    local class, reason = q % 4, reasons[floor(q / 4)]
+    local at = struct.unpack('<d', packed, 9)
+    if class >= BAD then return nil, 'bad', reason, at end
+    return struct.unpack('<d', packed, HEADER + 8 * (slot - 1) + 1), class == 0 and 'good' or 'uncertain', reason, at
+  end
+end

@@ -1,0 +1,67 @@
+-- State of items: tables in memory over a hash of packed fields. What was marked is written once, at the end of a call.
+-- Fields that begin with @ are the library's own: @schema, the schema number, and @clock, the clock when state was last
+-- written. cmsgpack keeps every number exactly.
+--#include shared/library.lua
+local State = {}
+do
+  -- load reads the hash. It fails with NEWERSTATE when a newer library wrote it. migrate(old, items), if given, brings the
+  -- unpacked items of an older schema up to date.
+  function State.load(key, migrate)
+    local state = { key = key, items = {}, marked = {}, order = {}, clock = 0 }
+    local flat = redis.call('HGETALL', key)
+    local schema
+    for i = 1, #flat, 2 do
+      local item, text = flat[i], flat[i + 1]
+      if item == '@schema' then
+        schema = tonumber(text)
+      elseif item == '@clock' then
+        state.clock = tonumber(text) or 0
+      else
+        state.items[item] = cmsgpack.unpack(text)
+      end
+    end
+    if schema and schema > Library.schema then
+      Library.fail('NEWERSTATE', string.format('the state in %s has schema %d, this library knows %d: load the newer library again',
+        key, schema, Library.schema))
+    end
+    if schema and schema < Library.schema and migrate then
+      migrate(schema, state.items)
+      for item in pairs(state.items) do State.mark(state, item) end
+    end
+    state.schema = schema
+    return state
+  end
+
+  -- mark says that an item's table in state.items changed, or was set to nil.
+  function State.mark(state, item)
+    if not state.marked[item] then
+      state.marked[item] = true
+      state.order[#state.order + 1] = item
+    end
+  end
+
+  -- put replaces an item's table; nil drops it.
+  function State.put(state, item, value)
+    state.items[item] = value
+    State.mark(state, item)
+  end
+
+  -- flush writes what was marked, with the clock.
+  function State.flush(state, clock)
+    if #state.order == 0 then return end
+    if state.schema ~= Library.schema then
+      redis.call('HSET', state.key, '@schema', Library.schema)
+      state.schema = Library.schema
+    end
+    for _, item in ipairs(state.order) do
+      local value = state.items[item]
+      if value == nil then
+        redis.call('HDEL', state.key, item)
+      else
+        redis.call('HSET', state.key, item, cmsgpack.pack(value))
+      end
+    end
+    redis.call('HSET', state.key, '@clock', string.format('%.17g', clock))
+    state.marked, state.order = {}, {}
+  end
+end
