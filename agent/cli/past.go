@@ -1,0 +1,172 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/voltage-edge/voltage/agent/api"
+	"github.com/voltage-edge/voltage/agent/event"
+)
+
+func (e *environment) historyCommand() *cobra.Command {
+	var from, to, every string
+	c := &cobra.Command{
+		Use:   "history NAME",
+		Short: "A point's past, from the journal",
+		Args:  exactly(1, "the name of a point"),
+		RunE: func(c *cobra.Command, args []string) error {
+			now := time.Now()
+			req := api.HistoryRequest{Name: args[0], Until: now}
+			var err error
+			if req.Since, err = moment(from, now); err != nil {
+				return err
+			}
+			if to != "" {
+				if req.Until, err = moment(to, now); err != nil {
+					return err
+				}
+			}
+			if req.Every, err = span(every); err != nil {
+				return err
+			}
+			agent, err := e.agent()
+			if err != nil {
+				return err
+			}
+			h, err := agent.History(c.Context(), req)
+			if err != nil {
+				return err
+			}
+			if e.json {
+				return e.printJSON(h)
+			}
+			e.printHistory(h)
+			return nil
+		},
+	}
+	c.Flags().StringVar(&from, "since", "10m", "from then on: a span back from now (10m, 24h, 7d) or a time")
+	c.Flags().StringVar(&to, "until", "", "up to then; now when left out")
+	c.Flags().StringVar(&every, "every", "10s", "the length of a bucket")
+	return c
+}
+
+func (e *environment) printHistory(h api.History) {
+	if len(h.Buckets) == 0 {
+		e.say("The journal has nothing of %s in that time.", h.Name)
+		return
+	}
+	means := make([]float64, len(h.Buckets))
+	low, high := math.Inf(1), math.Inf(-1)
+	for i, b := range h.Buckets {
+		means[i] = math.NaN()
+		if b.Mean != nil {
+			means[i] = *b.Mean
+			low, high = math.Min(low, *b.Min), math.Max(high, *b.Max)
+		}
+	}
+	if e.terminal() {
+		width, _ := e.size()
+		e.say("%s", paint(sparkline(means, width), cyan, e.colors()))
+		first, last := h.Buckets[0].Time.Local(), h.Buckets[len(h.Buckets)-1].Time.Local()
+		if low <= high {
+			e.say("%s  %s to %s, %s … %s", h.Name, first.Format("15:04:05"), last.Format("15:04:05"), number(low), withUnit(number(high), h.Unit))
+		}
+		e.say("")
+	}
+	t := newTable("time", "mean", "min", "max", "last", "unit", "samples", "bad").alignRight(1, 2, 3, 4, 6, 7)
+	for _, b := range h.Buckets {
+		t.row(b.Time.Local().Format("2006-01-02 15:04:05"), optional(b.Mean), optional(b.Min), optional(b.Max), optional(b.Last), h.Unit, b.Count, b.Bad)
+	}
+	width, _ := e.size()
+	t.write(e.out, e.colors(), width)
+}
+
+func (e *environment) eventsCommand() *cobra.Command {
+	var from string
+	var kinds []string
+	var limit int
+	c := &cobra.Command{
+		Use:   "events",
+		Short: "What happened: alarms, requests, writes, reloads, plugins",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			now := time.Now()
+			at, err := moment(from, now)
+			if err != nil {
+				return err
+			}
+			agent, err := e.agent()
+			if err != nil {
+				return err
+			}
+			events, err := agent.Events(c.Context(), api.EventsRequest{Since: at, Until: now, Kinds: kinds, Limit: limit})
+			if err != nil {
+				return err
+			}
+			if e.json {
+				return e.printJSON(events)
+			}
+			for _, ev := range events {
+				e.say("%s", eventLine(ev))
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&from, "since", "1h", "from then on: a span back from now or a time")
+	c.Flags().StringSliceVar(&kinds, "kind", nil, "only these: alarm, request, write, rule, arbitration, plugin, device, library, agent")
+	c.Flags().IntVar(&limit, "limit", 200, "the newest so many")
+	return c
+}
+
+// eventLine says an event in a line.
+func eventLine(ev event.Event) string {
+	at := ev.Time().Local().Format("15:04:05.000")
+	subject, what := ev.Get(ev.Kind), ev.Get("event")
+	if subject == "" {
+		subject = ev.Get("output")
+	}
+	var rest []string
+	for _, name := range sortedFields(ev) {
+		switch name {
+		case ev.Kind, "output", "event":
+		default:
+			if v := ev.Get(name); v != "" {
+				rest = append(rest, name+"="+shortNumber(v))
+			}
+		}
+	}
+	parts := []string{at, fmt.Sprintf("%-11s", ev.Kind)}
+	for _, p := range []string{subject, what, strings.Join(rest, " ")} {
+		if p != "" {
+			parts = append(parts, p)
+		}
+	}
+	return strings.Join(parts, "  ")
+}
+
+// shortNumber prints a number with 17 digits as a person reads it.
+func shortNumber(text string) string {
+	var f float64
+	if len(text) > 8 && json.Unmarshal([]byte(text), &f) == nil {
+		return number(f)
+	}
+	return text
+}
+
+func sortedFields(ev event.Event) []string {
+	names := make([]string, 0, len(ev.Fields))
+	for n := range ev.Fields {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// printLine writes v as JSON on one line.
+func (e *environment) printLine(v any) error { return json.NewEncoder(e.out).Encode(v) }

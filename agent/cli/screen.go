@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/voltage-edge/voltage/agent/api"
+	"github.com/voltage-edge/voltage/agent/event"
+)
+
+// screen is the live table: values, alarms, outputs, and the last events, drawn anew twice a second.
+type screen struct {
+	env      *environment
+	agent    api.Agent
+	patterns []string
+}
+
+func newScreen(env *environment, agent api.Agent, patterns []string) *screen {
+	return &screen{env: env, agent: agent, patterns: patterns}
+}
+
+const (
+	enterScreen = "\x1b[?1049h\x1b[?25l"
+	leaveScreen = "\x1b[?25h\x1b[?1049l"
+	home        = "\x1b[H"
+	clearLine   = "\x1b[K"
+	clearBelow  = "\x1b[J"
+)
+
+// run draws until ctx ends, then gives the terminal back as it was.
+func (s *screen) run(ctx context.Context) error {
+	fmt.Fprint(s.env.out, enterScreen)
+	defer fmt.Fprint(s.env.out, leaveScreen)
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		lines, err := s.draw(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			lines = []string{"", paint("  "+err.Error(), red, s.env.colors())}
+		}
+		s.show(lines)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// show writes the lines that fit, over what stood there.
+func (s *screen) show(lines []string) {
+	_, height := s.env.size()
+	if height > 0 && len(lines) > height {
+		lines = append(lines[:height-1], paint(fmt.Sprintf("… %d more lines; `voltage get` and `voltage status` have all", len(lines)-height+1), dim, s.env.colors()))
+	}
+	var b strings.Builder
+	b.WriteString(home)
+	for i, l := range lines {
+		b.WriteString(l)
+		b.WriteString(clearLine)
+		if i < len(lines)-1 {
+			b.WriteString("\r\n")
+		}
+	}
+	b.WriteString(clearBelow)
+	fmt.Fprint(s.env.out, b.String())
+}
+
+// shownEvents is how many of the newest events the screen holds.
+const shownEvents = 8
+
+func (s *screen) draw(ctx context.Context) ([]string, error) {
+	status, err := s.agent.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	values, err := s.agent.Values(ctx, s.patterns)
+	if err != nil {
+		return nil, err
+	}
+	alarms, err := s.agent.Alarms(ctx, false)
+	if err != nil {
+		alarms = nil // Redis is away; the status line says so
+	}
+	outputs, err := s.agent.Outputs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	recent, err := s.agent.Events(ctx, api.EventsRequest{Since: time.Now().Add(-10 * time.Minute), Until: time.Now().Add(time.Second),
+		Kinds: []string{event.Alarm, event.Write, event.Rule, event.Arbitration, event.Plugin, event.Device, event.Library, event.Agent}, Limit: shownEvents})
+	if err != nil {
+		recent = nil
+	}
+	return s.layout(status, values, alarms, outputs, recent), nil
+}
+
+func (s *screen) layout(status api.Status, values []api.Value, alarms []api.Alarm, outputs []api.Output, recent []event.Event) []string {
+	colors := s.env.colors()
+	width, _ := s.env.size()
+	head := fmt.Sprintf("%s  %s  %s", paint(status.Site, bold, colors), paint(status.State, stateColor(status.State), colors), time.Now().Format("15:04:05"))
+	if status.API != "" {
+		head += "  API " + paint(status.API, cyan, colors)
+	}
+	lines := []string{head}
+	for _, r := range status.Reasons {
+		lines = append(lines, "  "+paint(cut(r, max(width-2, 20)), yellow, colors))
+	}
+	add := func(title string, t *table) {
+		lines = append(lines, "", paint(title, bold, colors))
+		lines = append(lines, t.lines(colors, width)...)
+	}
+	add("Values", valueTable(values))
+	if len(alarms) == 0 {
+		lines = append(lines, "", paint("Alarms", bold, colors)+"  none")
+	} else {
+		add("Alarms", alarmTable(alarms))
+	}
+	add("Outputs", outputTable(outputs))
+	if len(recent) > 0 {
+		lines = append(lines, "", paint("Events", bold, colors))
+		for _, ev := range recent {
+			lines = append(lines, paint(cut(eventLine(ev), max(width, 20)), dim, colors))
+		}
+	}
+	return lines
+}
