@@ -8,3 +8,6 @@ files['lua/'] = {
   read_globals = { 'Logic', 'Frame', 'Timers', 'State', 'Events', 'Site' },
   ignore = { '211/[A-Z].*', '241/[A-Z].*', '431/[A-Z].*' },
 }
+files['lua/alarms/'] = {
+  read_globals = { 'Suggest', 'Metrics', 'Verdict', 'Journal', 'Machine', 'Panel', 'Frames', 'Commands', 'Listing', 'SelfTest' },
+}

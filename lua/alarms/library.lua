@@ -1,0 +1,23 @@
+-- The alarms library: process alarms with a complete state machine (ISA-18.2; OPC UA Part 9).
+--#library  alarms
+--#version  0.1.0
+--#schema   1
+--#function alarm_check_conditions
+--#function alarm_update_state
+--#function alarm_quick_create
+--#function alarm_list no-writes
+--#function alarm_metrics no-writes
+--#function alarms_selftest no-writes
+--#function alarms_version no-writes
+--#include  shared/site.lua
+--#include  shared/suggest.lua
+--#include  alarms/metrics.lua
+--#include  alarms/verdict.lua
+--#include  alarms/journal.lua
+--#include  alarms/machine.lua
+--#include  alarms/setup.lua
+--#include  alarms/frames.lua
+--#include  alarms/commands.lua
+--#include  alarms/listing.lua
+--#include  alarms/selftest.lua
+--#include  alarms/functions.lua
