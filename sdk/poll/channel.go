@@ -228,7 +228,7 @@ func (c *Channel) with(ctx context.Context, f func() error) error {
 	switch {
 	case isLost(err):
 		c.drop()
-		if ctx.Err() == nil {
+		if !errors.Is(ctx.Err(), context.Canceled) {
 			c.lose(err)
 		}
 	case err == nil || isPartial(err):
