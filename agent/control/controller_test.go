@@ -424,11 +424,11 @@ func TestOutcomes(t *testing.T) {
 			return out
 		}
 		r.ask("a", "bess.setpoint", "cli.anna", "5", 10, "1000")
-		if out := check("a", ResultHeld); out.Holder == nil || out.Holder.Owner != "rule.peak" {
+		if out := check("a", ResultOutranked); out.Holder == nil || out.Holder.Owner != "rule.peak" {
 			t.Errorf("%+v", out)
 		}
 		r.ask("b", "bess.setpoint", "cli.anna", "500", 60, "1000")
-		if out := check("b", ResultClamped); *out.Value != 50 || *out.Asked != 500 || !out.OK() {
+		if out := check("b", ResultWritten); !out.Clamped || *out.Value != 50 || *out.Asked != 500 || !out.OK() {
 			t.Errorf("%+v", out)
 		}
 		r.ask("b2", "bess.setpoint", "cli.anna", "50", 60, "1000") // already there
@@ -561,7 +561,10 @@ func TestWhy(t *testing.T) {
 			len(e.Contenders) != 2 || e.Contenders[0].Lost != "lower priority" || e.Contenders[1].Lost != "expired" || e.Range.Min != nil {
 			t.Fatalf("%+v", e)
 		}
-		t.Log("\n" + e.Text(nil))
+		want := "rule.peak holds it with priority 50 and asked for 80 kW, cut to 50 kW; it ramps at 10 kW a second and is there in 3.5 s."
+		if e.Sentence != want {
+			t.Errorf("sentence:\n got %s\nwant %s", e.Sentence, want)
+		}
 		if _, ok := r.c.Why("none.such"); ok {
 			t.Error("an explanation of nothing")
 		}

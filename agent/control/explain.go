@@ -1,7 +1,6 @@
 package control
 
 import (
-	"fmt"
 	"math"
 	"time"
 )
@@ -22,7 +21,7 @@ type Holder struct {
 // Contender is a request that does not hold the output.
 type Contender struct {
 	Holder
-	// Lost says why: "lower priority", "same priority, later name", "expired", "withdrawn", "replaced".
+	// Lost says why: "lower priority", "same priority, later name", "expired", "withdrawn".
 	Lost string `json:"lost"`
 	// Ended is when it expired or was taken back; nil while it is in force.
 	Ended *time.Time `json:"ended"`
@@ -55,6 +54,8 @@ type Explanation struct {
 	Unit   string    `json:"unit"`
 	Time   time.Time `json:"time"`
 	State  State     `json:"state"`
+	// Sentence says it for people.
+	Sentence string `json:"sentence"`
 	// Value that the device was given last; null before the first write.
 	Value    *float64 `json:"value"`
 	ReadBack *float64 `json:"read_back"`
@@ -103,6 +104,7 @@ func (c *Controller) Why(name string) (Explanation, bool) {
 		at = at.UTC().Round(0)
 		e.NextWrite = &at
 	}
+	e.Sentence = e.sentence()
 	return e, true
 }
 
@@ -150,17 +152,4 @@ func rangeOf(l Limits) Range {
 		r.Max = number(l.Max)
 	}
 	return r
-}
-
-// rangeText is the range as people read it.
-func rangeText(l Limits, unit string) string {
-	switch {
-	case math.IsInf(l.Min, 0) && math.IsInf(l.Max, 0):
-		return "unbounded"
-	case math.IsInf(l.Min, 0):
-		return "at most " + quantity(l.Max, unit)
-	case math.IsInf(l.Max, 0):
-		return "at least " + quantity(l.Min, unit)
-	}
-	return fmt.Sprintf("%s to %s", quantity(l.Min, ""), quantity(l.Max, unit))
 }

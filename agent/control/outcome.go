@@ -13,12 +13,10 @@ type Result string
 
 // The results.
 const (
-	// ResultWritten: the device took the value, and where it is read back, it reads so.
+	// ResultWritten: the device took the value, cut to the output's range, and where it is read back, it reads so.
 	ResultWritten Result = "written"
-	// ResultClamped: as written, but the value was cut to the output's range.
-	ResultClamped Result = "clamped"
-	// ResultHeld: somebody with a higher priority holds the output; the request waits until it expires.
-	ResultHeld Result = "held"
+	// ResultOutranked: somebody with a higher priority holds the output; the request waits until it expires.
+	ResultOutranked Result = "outranked"
 	// ResultFailed: the device refused or did not answer. It is tried again while the request is in force.
 	ResultFailed Result = "failed"
 	// ResultMismatch: the device took the value, but reads differently.
@@ -40,8 +38,9 @@ type Outcome struct {
 	Result  Result `json:"result"`
 	// Value that was written, after clamp and rounding; null when nothing was.
 	Value *float64 `json:"value"`
-	// Asked is the value of the request.
+	// Asked is the value of the request, Clamped tells whether it was cut to the output's range.
 	Asked    *float64 `json:"asked"`
+	Clamped  bool     `json:"clamped"`
 	Unit     string   `json:"unit,omitempty"`
 	ReadBack *float64 `json:"read_back"`
 	// Holder is who holds the output, when it is not this request.
@@ -54,7 +53,7 @@ type Outcome struct {
 
 // OK tells whether the value stands at the device.
 func (o Outcome) OK() bool {
-	return o.Result == ResultWritten || o.Result == ResultClamped || o.Result == ResultWithdrawn
+	return o.Result == ResultWritten || o.Result == ResultWithdrawn
 }
 
 // keepTracked bounds the requests whose outcome is remembered.
@@ -185,7 +184,7 @@ func (c *Controller) settleOne(o *output, j Judgement, t *tracked) {
 		return
 	}
 	out.Holder = holderOf(j.Winner)
-	out.Result = ResultHeld
+	out.Result = ResultOutranked
 	out.Detail = fmt.Sprintf("not written: %s", heldBy(o, j))
 	for _, e := range c.arb.Ended(o.Name) {
 		if e.Owner != r.Owner || e.ID != r.ID {
@@ -223,7 +222,7 @@ func (c *Controller) finishWritten(o *output, t *tracked, out Outcome) {
 	out.Detail = fmt.Sprintf("%s is %s", o.Name, quantity(o.written, o.Unit))
 	asked := t.request.Value
 	if cut := o.Limits.clamp(asked); cut != asked {
-		out.Result = ResultClamped
+		out.Clamped = true
 		out.Detail = fmt.Sprintf("%s is %s: %s was asked for, the range is %s", o.Name, quantity(o.written, o.Unit),
 			quantity(asked, o.Unit), rangeText(o.Limits, o.Unit))
 	}

@@ -39,108 +39,48 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%.1f h", d.Hours())
 }
 
-// Text is the explanation for a terminal; times are shown in loc.
-func (e Explanation) Text(loc *time.Location) string {
-	if loc == nil {
-		loc = time.UTC
+// rangeText is the range as people read it.
+func rangeText(l Limits, unit string) string {
+	switch {
+	case math.IsInf(l.Min, 0) && math.IsInf(l.Max, 0):
+		return "unbounded"
+	case math.IsInf(l.Min, 0):
+		return "at most " + quantity(l.Max, unit)
+	case math.IsInf(l.Max, 0):
+		return "at least " + quantity(l.Min, unit)
 	}
-	var b strings.Builder
-	line := func(label, format string, args ...any) {
-		fmt.Fprintf(&b, "  %-9s %s\n", label, fmt.Sprintf(format, args...))
-	}
-	value := "not written yet"
-	if e.Value != nil {
-		value = quantity(*e.Value, e.Unit)
-	}
-	fmt.Fprintf(&b, "%s: %s (%s)\n", e.Output, value, e.State)
-	e.winnerText(line, loc)
-	if e.Clamped != nil {
-		line("clamped", "%s was asked for, cut to %s", quantity(e.Clamped.Asked, e.Unit), quantity(e.Clamped.To, e.Unit))
+	return fmt.Sprintf("%s to %s", quantity(l.Min, ""), quantity(l.Max, unit))
+}
+
+// sentence says who holds the output, where it goes and what hinders it.
+func (e Explanation) sentence() string {
+	var parts []string
+	switch {
+	case e.Winner == nil:
+		parts = append(parts, fmt.Sprintf("nobody holds it, so it takes its safe value %s", quantity(e.Aim, e.Unit)))
+	case e.Clamped != nil:
+		parts = append(parts, fmt.Sprintf("%s holds it with priority %d and asked for %s, cut to %s",
+			e.Winner.Owner, e.Winner.Priority, quantity(e.Clamped.Asked, e.Unit), quantity(e.Clamped.To, e.Unit)))
+	default:
+		parts = append(parts, fmt.Sprintf("%s holds it with priority %d and asked for %s",
+			e.Winner.Owner, e.Winner.Priority, quantity(e.Winner.Value, e.Unit)))
 	}
 	if e.Ramp != nil {
-		line("ramp", "%s a second: now at %s, at %s in %s", quantity(e.Ramp.PerSecond, e.Unit), quantity(e.Ramp.Now, e.Unit),
-			quantity(e.Aim, e.Unit), span(e.Ramp.Arrives.Sub(e.Time)))
+		parts = append(parts, fmt.Sprintf("it ramps at %s a second and is there in %s",
+			quantity(e.Ramp.PerSecond, e.Unit), span(e.Ramp.Arrives.Sub(e.Time))))
 	}
-	line("range", "%s, safe %s", e.Range.text(e.Unit), quantity(e.Range.Safe, e.Unit))
-	if e.ReadBack != nil {
-		line("reads", "%s", quantity(*e.ReadBack, e.Unit))
+	switch {
+	case e.State == StatePending && e.Value == nil:
+		parts = append(parts, "it was not written yet")
+	case e.State == StatePending && e.NextWrite != nil:
+		parts = append(parts, "it is written in "+span(e.NextWrite.Sub(e.Time)))
+	case e.State == StateFailed && len(e.Writes) > 0:
+		parts = append(parts, "the last write failed: "+e.Writes[0].Answer)
+		if e.NextWrite != nil {
+			parts = append(parts, "the next attempt is in "+span(e.NextWrite.Sub(e.Time)))
+		}
+	case e.State == StateMismatch && e.ReadBack != nil:
+		parts = append(parts, fmt.Sprintf("the device reads %s instead", quantity(*e.ReadBack, e.Unit)))
 	}
-	if e.NextWrite != nil && (e.State == StateFailed || e.State == StateRamping || e.State == StatePending) {
-		line("next", "write in %s", span(e.NextWrite.Sub(e.Time)))
-	}
-	for i, c := range e.Contenders {
-		line(first(i, "lost"), "%s", c.text(e, loc))
-	}
-	for i, w := range e.Writes {
-		line(first(i, "writes"), "%s", w.text(e.Unit, loc))
-	}
-	return b.String()
-}
-
-func first(i int, label string) string {
-	if i == 0 {
-		return label
-	}
-	return ""
-}
-
-func (e Explanation) winnerText(line func(label, format string, args ...any), loc *time.Location) {
-	if e.Winner == nil {
-		line("aim", "%s, the safe value: nobody holds the output", quantity(e.Aim, e.Unit))
-		return
-	}
-	line("aim", "%s", quantity(e.Aim, e.Unit))
-	line("held by", "%s", e.Winner.text(e, loc))
-	if e.Winner.Why != "" {
-		line("because", "%s", e.Winner.Why)
-	}
-}
-
-func (h Holder) text(e Explanation, loc *time.Location) string {
-	parts := []string{fmt.Sprintf("%s, priority %d, %s", h.Owner, h.Priority, quantity(h.Value, e.Unit))}
-	parts = append(parts, "since "+h.Since.In(loc).Format("15:04:05"))
-	if h.Expires != nil && h.Expires.After(e.Time) {
-		parts = append(parts, "expires in "+span(h.Expires.Sub(e.Time)))
-	}
-	if h.Rev != "" {
-		parts = append(parts, "revision "+h.Rev)
-	}
-	return strings.Join(parts, ", ")
-}
-
-func (c Contender) text(e Explanation, loc *time.Location) string {
-	if c.Ended == nil {
-		return fmt.Sprintf("%s: %s", c.Holder.text(e, loc), c.Lost)
-	}
-	return fmt.Sprintf("%s, priority %d, %s: %s %s ago", c.Owner, c.Priority, quantity(c.Value, e.Unit), c.Lost,
-		span(e.Time.Sub(*c.Ended)))
-}
-
-func (w WriteRecord) text(unit string, loc *time.Location) string {
-	s := fmt.Sprintf("%s  %s  %s in %.1f ms", w.Time.In(loc).Format("15:04:05.000"), quantity(w.Value, unit), w.Outcome, w.TookMS)
-	if w.Answer != "" {
-		s += ": " + w.Answer
-	}
-	if w.ReadBack != nil {
-		s += ", read back " + quantity(*w.ReadBack, unit)
-	}
-	if w.Owner != "" {
-		return s + ", for " + w.Owner
-	}
-	return s + ", safe value"
-}
-
-func (r Range) text(unit string) string {
-	l := Limits{Min: math.Inf(-1), Max: math.Inf(1)}
-	if r.Min != nil {
-		l.Min = *r.Min
-	}
-	if r.Max != nil {
-		l.Max = *r.Max
-	}
-	s := rangeText(l, unit)
-	if r.Ramp > 0 {
-		s += fmt.Sprintf(", ramp %s a second", quantity(r.Ramp, unit))
-	}
-	return s
+	return strings.Join(parts, "; ") + "."
 }
