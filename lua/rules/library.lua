@@ -1,8 +1,17 @@
--- The rules library: conditions with actions.
+-- The rules library: conditions with actions. What a rule is, and the functions, are described in lua/README.md.
 --#library  rules
 --#version  0.1.0
 --#schema   1
+--#function rules_batch_execute
+--#function rule_execute
+--#function rule_evaluate_conditions no-writes
+--#function rule_execute_actions
+--#function rules_selftest
 --#function rules_version no-writes
 --#include  shared/site.lua
-
-function Library.functions.rules_version() return Library.identity() end
+--#include  shared/suggest.lua
+--#include  rules/request.lua
+--#include  rules/condition.lua
+--#include  rules/engine.lua
+--#include  rules/functions.lua
+--#include  rules/selftest.lua

@@ -129,5 +129,10 @@ do
     return 0
   end
 
-  Logic.finite = function(x) if x == nil then return nil end return finite(x) end
+  -- age is how old the reading of device i is, in seconds, by the site's clock.
+  function Logic.age(D, i)
+    local t = D[i].t
+    if t == nil then return nil end
+    return (D.clock - t) / 1000
+  end
 end

@@ -68,6 +68,7 @@ do
     setmetatable(D, nil)
     site.state = State.load(keys[3], migrate)
     site.clock = site.state.clock
+    D.clock = site.clock
     site.timers = Timers.load(keys[4], function(item) return site.rank[item] end)
     site.events = Events.new(keys[7])
     return site
@@ -113,16 +114,18 @@ do
   -- forget drops the cache of a site, for a self-test that is done.
   function Site.forget(keys) sites[keys[2]] = { busy = true } end
 
-  -- now reads the clock argument of a call and moves the site's clock there, never back: what is due happens first.
+  -- advance moves the site's clock to t, never back. What is due at or before t happens first, each at its deadline.
   function Site.advance(site, t, due)
     local timers = site.timers
     while true do
       local item, at = Timers.due(timers, t)
       if not item then break end
       if at > site.clock then site.clock = at end
+      site.D.clock = site.clock
       due(site, item, at)
     end
     if t > site.clock then site.clock = t end
+    site.D.clock = site.clock
     return site.clock
   end
 

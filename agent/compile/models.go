@@ -1,0 +1,133 @@
+package compile
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/voltage-edge/voltage/agent/site"
+)
+
+func (c *compiler) models(s *site.Site) Program {
+	d := newDevices()
+	for _, dev := range s.Devices {
+		d.of(dev)
+	}
+	var items []item
+	mapped := map[*site.Point]bool{}
+	for _, m := range s.Models {
+		for _, a := range m.Actions {
+			mapped[a.Output] = true
+		}
+		if it, ok := c.model(d, m); ok {
+			items = append(items, it)
+		}
+	}
+	for _, dev := range s.Devices {
+		for _, p := range dev.Points {
+			if p.Write != nil && !mapped[p] && !p.Text {
+				items = append(items, item{lua: outputItem(p)})
+			}
+		}
+	}
+	return d.assemble("models", items, true)
+}
+
+func (c *compiler) model(d *devices, m *site.Model) (item, bool) {
+	o := &object{}
+	o.text("name", m.Name)
+	o.text("template", m.Template.Name)
+	properties := make([]string, 0, len(m.Properties))
+	for _, name := range sortedKeys(m.Properties) {
+		properties = append(properties, "["+quote(name)+"] = "+quote(propertyText(m.Properties[name])))
+	}
+	o.field("properties", list(properties))
+	values := make([]*node, len(m.Measurements))
+	ok := true
+	for i, mapping := range m.Measurements {
+		values[i] = c.measured(mapping)
+		ok = ok && values[i] != nil
+	}
+	if !ok {
+		return item{}, false
+	}
+	measurements := make([]string, len(values))
+	for i, n := range values {
+		lua, fits := d.whole(n)
+		if !fits {
+			c.tooLarge(m.Measurements[i].Value.Range())
+			return item{}, false
+		}
+		measurement := m.Measurements[i].Measurement
+		e := &object{}
+		e.text("name", measurement.Name)
+		e.text("unit", measurement.Unit)
+		e.raw("dev", d.numbers(n))
+		e.expression("value", n, lua)
+		fmt.Fprintf(&o.revised, "measurement%d={%s};", i, e.revised.String())
+		measurements[i] = "{ " + e.b.String() + " }"
+	}
+	dev := d.sources(o, values...)
+	o.raw("measurements", list(measurements))
+	actions := make([]string, len(m.Actions))
+	for i, a := range m.Actions {
+		actions[i] = actionItem(a)
+	}
+	o.field("actions", list(actions))
+	return item{lua: o.finish(), dev: dev}, true
+}
+
+// measured is a measurement's value in its unit.
+func (c *compiler) measured(m *site.Mapping) *node {
+	n := c.check(m.Value)
+	if n == nil {
+		return nil
+	}
+	k := c.checker(c.names)
+	if n.kind == boolean {
+		return call(opBit, number, "", n.rng, n)
+	}
+	if n = k.numeric(n); n == nil {
+		return nil
+	}
+	return k.converted(n, m.Measurement.Unit, m.Value.Range())
+}
+
+func actionItem(a *site.ActionMapping) string {
+	factor := a.Factor
+	if factor == 0 {
+		factor = 1
+	}
+	e := &object{}
+	e.text("name", a.Action.Name)
+	e.text("unit", a.Action.Unit)
+	e.text("output", a.Output.FullName())
+	e.number("factor", factor)
+	if w := a.Output.Write; w != nil {
+		// The range is the output's; people set in the action's unit.
+		low, high := w.Min/factor, w.Max/factor
+		e.number("min", min(low, high))
+		e.number("max", max(low, high))
+	}
+	return "{ " + e.b.String() + " }"
+}
+
+func outputItem(p *site.Point) string {
+	e := &object{}
+	e.text("output", p.FullName())
+	e.number("min", p.Write.Min)
+	e.number("max", p.Write.Max)
+	e.text("unit", p.Unit)
+	return "{ " + e.b.String() + " }"
+}
+
+func propertyText(v any) string {
+	switch v := v.(type) {
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	case bool:
+		return strconv.FormatBool(v)
+	case string:
+		return v
+	}
+	return ""
+}

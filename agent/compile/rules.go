@@ -1,0 +1,187 @@
+package compile
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/voltage-edge/voltage/agent/site"
+)
+
+func (c *compiler) rules(s *site.Site) Program {
+	d := newDevices()
+	var items []item
+	for _, r := range s.Rules {
+		if it, ok := c.rule(d, r); ok {
+			items = append(items, it)
+		}
+	}
+	return d.assemble("rules", items, false)
+}
+
+// rule compiles one rule.
+func (c *compiler) rule(d *devices, r *site.Rule) (item, bool) {
+	when := c.check(r.When)
+	ok := when != nil
+	if ok && r.Hysteresis == nil {
+		when = c.checker(c.names).condition(when)
+		ok = when != nil
+	} else if ok {
+		when = c.checker(c.names).numeric(when)
+		ok = when != nil
+	}
+	ok = ok && c.live(when, r.When.Range(), "rule")
+	values := make([]*node, len(r.Sets))
+	for i, set := range r.Sets {
+		values[i] = c.setValue(set)
+		ok = ok && values[i] != nil
+	}
+	if !ok {
+		return item{}, false
+	}
+	o := &object{}
+	o.text("name", r.Name)
+	dev := d.sources(o, append([]*node{when}, values...)...)
+	if !c.verdict(d, o, r, when, len(points(when))) {
+		return item{}, false
+	}
+	c.timing(o, r)
+	sets := make([]string, len(r.Sets))
+	for i, set := range r.Sets {
+		lua, fits := c.set(d, o, set, values[i], i)
+		if !fits {
+			return item{}, false
+		}
+		sets[i] = lua
+	}
+	o.raw("set", list(sets))
+	return item{lua: o.finish(), dev: dev}, true
+}
+
+// verdict writes the condition: the devices that it is evaluated for, and both forms.
+func (c *compiler) verdict(d *devices, o *object, r *site.Rule, when *node, _ int) bool {
+	o.raw("reads", d.numbers(when))
+	if r.Hysteresis == nil {
+		if lua, ok := d.fast(when); ok {
+			o.raw("fast", "function() "+lua+" end")
+		}
+	}
+	lua, ok := d.whole(when)
+	if !ok {
+		c.tooLarge(r.When.Range())
+		return false
+	}
+	o.expression("when", when, lua)
+	return true
+}
+
+// numbers are the devices that a node reads.
+func (d *devices) numbers(n *node) string {
+	var out []string
+	seen := map[int]bool{}
+	for _, p := range points(n) {
+		if i := d.of(p.Device); !seen[i] {
+			seen[i] = true
+			out = append(out, strconv.Itoa(i))
+		}
+	}
+	return list(out)
+}
+
+func (c *compiler) timing(o *object, r *site.Rule) {
+	on := r.On
+	if on == "" {
+		on = "while"
+	}
+	o.text("on", on)
+	initial := r.Initial
+	if initial == "" {
+		initial = "arm"
+	}
+	o.text("initial", initial)
+	unknown := r.Unknown
+	if unknown == "" {
+		unknown = site.UnknownHold
+	}
+	o.text("unknown", string(unknown))
+	o.number("for_ms", millis(r.For))
+	o.number("keep_ms", millis(r.KeepFor))
+	o.number("cooldown_ms", millis(r.Cooldown))
+	if r.Throttle != nil {
+		o.field("throttle", fmt.Sprintf("{ count = %d, per_ms = %s }", r.Throttle.Count, formatNumber(millis(r.Throttle.Per))))
+	}
+	if r.Hysteresis != nil {
+		o.field("hysteresis", fmt.Sprintf("{ on = %s, off = %s }", formatNumber(r.Hysteresis.On), formatNumber(r.Hysteresis.Off)))
+	}
+	o.number("priority", float64(r.Priority))
+	o.flag("disabled", r.Disabled)
+}
+
+// setValue checks what a rule wants to give an output, and turns it into the output's unit.
+func (c *compiler) setValue(set *site.Set) *node {
+	n := c.check(set.Value)
+	if n == nil {
+		return nil
+	}
+	k := c.checker(c.names)
+	if n.kind == boolean {
+		if set.Output != nil && !set.Output.Bool {
+			return k.fail(set.Value.Range(), "Number expected", "%s takes a number%s, and this is a condition. Write CONDITION ? a : b.",
+				set.Target, inUnit(set.Output.Unit))
+		}
+		return call(opBit, number, "", n.rng, n)
+	}
+	if n = k.numeric(n); n == nil || set.Output == nil {
+		return n
+	}
+	factor := set.Factor
+	if factor == 0 {
+		factor = 1
+	}
+	if n.unit != "" && set.Output.Unit != "" {
+		// The value's unit is known, so is the output's: what is between them needs no factor of the action.
+		scale, ok := unitFactor(n.unit, set.Output.Unit)
+		if !ok {
+			return k.fail(set.Value.Range(), "Different units", "This is in %s, and %s takes %s. %s", n.unit, set.Target, set.Output.Unit, howToConvert(set.Output.Unit, n.unit))
+		}
+		if math.Abs(scale-math.Abs(factor)) > 1e-9*math.Abs(factor) {
+			return k.fail(set.Value.Range(), "Different units", "This is in %s, and %s is given in another unit. %s",
+				n.unit, set.Target, "Divide or multiply it so that it is in the unit of "+set.Target+".")
+		}
+	}
+	if factor == 1 {
+		return n
+	}
+	return k.fold(call(opMul, number, set.Output.Unit, n.rng, n, numberNode(factor, n.rng)))
+}
+
+func inUnit(unit string) string {
+	if unit == "" {
+		return ""
+	}
+	return " in " + unit
+}
+
+func (c *compiler) set(d *devices, o *object, set *site.Set, value *node, i int) (string, bool) {
+	lua, ok := d.whole(value)
+	if !ok {
+		c.tooLarge(set.Value.Range())
+		return "", false
+	}
+	s := &object{}
+	output := set.Target
+	if set.Output != nil {
+		output = set.Output.FullName()
+	}
+	s.text("output", output)
+	if value.constant() {
+		s.field("constant", formatNumber(value.num))
+	} else {
+		s.expression("value", value, lua)
+	}
+	if set.TTL > 0 {
+		s.number("ttl_ms", millis(set.TTL))
+	}
+	fmt.Fprintf(&o.revised, "set%d={%s};", i, s.revised.String())
+	return "{ " + s.b.String() + " }", true
+}

@@ -1,0 +1,226 @@
+-- The rules of a site on its frames: which rules a device's frame concerns, what happens when one fails, what is kept.
+--#include shared/site.lua
+--#include rules/request.lua
+--#include rules/condition.lua
+local Engine = {}
+do
+  local huge = math.huge
+
+  -- PARK_AFTER errors in a row stop a rule until it is changed.
+  local PARK_AFTER = 10
+  -- NEVER is no verdict: a rule whose quiet verdict it is, is stepped at its next evaluation.
+  local NEVER = {}
+
+  -- save marks a rule's state to be written, with the counters as they are now.
+  local function save(site, rule)
+    local s = rule.s
+    s.fires, s.unknowns, s.errors, s.fired = rule.fires, rule.unknowns, rule.errors, rule.fired
+    s.evaluations = Engine.evaluations(site, rule)
+    State.mark(site.state, rule.name)
+    rule.dirty = false
+  end
+
+  -- evaluations counts the frames that the rule was evaluated for.
+  function Engine.evaluations(site, rule)
+    local n = rule.counted
+    for _, i in ipairs(rule.dev or {}) do n = n + site.taken[i] end
+    return n
+  end
+
+  local function fire(site, rule, t, edge, turned)
+    rule.fires, rule.fired, rule.acted = rule.fires + 1, t, true
+    if edge ~= 'while' or turned then
+      Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'fired', 'edge', edge, 'rev', rule.rev, 'why', Request.why(site, rule) })
+    end
+    local made, renew = Request.make(site, rule, t, not rule.level)
+    site.changed = site.changed + made
+    rule.renew = rule.on == 'while' and renew or -huge
+  end
+
+  local function fell(site, rule, t)
+    rule.renew = huge
+    if rule.on ~= 'while' then return end
+    if site.requests[rule.name] then
+      Request.withdraw(site, rule.name, t)
+      site.changed = site.changed + 1
+    end
+    Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'ended', 'rev', rule.rev, 'why', Request.why(site, rule) })
+  end
+
+  -- settle is what follows each step: the deadline, and what has to be written.
+  local function settle(site, rule, t)
+    Timers.set(site.timers, rule.name, Condition.deadline(rule, t))
+    if not rule.s.v or not rule.level then
+      rule.renew = huge
+    elseif not rule.acted then
+      -- The firing was swallowed by cooldown or throttle: ask again at the next evaluation.
+      rule.renew = -huge
+    end
+    rule.acted = false
+    if rule.dirty then save(site, rule) end
+  end
+
+  local function step(site, rule, t, verdict)
+    Condition.step(site, rule, t, verdict, fire, fell)
+    rule.quiet = verdict
+    if rule.s.run then
+      rule.s.run = nil
+      save(site, rule)
+    end
+    settle(site, rule, t)
+  end
+  Engine.step = step
+
+  -- failed counts an error of a rule, and parks it when it had too many in a row.
+  function Engine.failed(site, rule, t, problem)
+    local s = rule.s
+    rule.errors = rule.errors + 1
+    s.run = (s.run or 0) + 1
+    rule.quiet = NEVER
+    local text = type(problem) == 'table' and problem.err or tostring(problem)
+    Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'error', 'rev', rule.rev, 'error', text })
+    if s.run >= PARK_AFTER and not s.parked then
+      s.parked = true
+      Timers.set(site.timers, rule.name, nil)
+      Request.withdraw(site, rule.name, t)
+      Engine.index(site)
+      Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'parked', 'rev', rule.rev, 'error', text })
+    end
+    save(site, rule)
+  end
+
+  -- index lists the rules that each device's frames concern.
+  function Engine.index(site)
+    site.lists = {}
+    for i in ipairs(site.head.devices) do site.lists[i] = {} end
+    for _, rule in ipairs(site.items) do
+      if not rule.disabled and not rule.s.parked then
+        for _, i in ipairs(rule.dev) do
+          local list = site.lists[i]
+          list[#list + 1] = rule
+        end
+      end
+    end
+  end
+
+  local function restore(site, rule)
+    local s = site.state.items[rule.name]
+    if s and s.rev ~= rule.rev then
+      s = nil
+      Request.withdraw(site, rule.name, site.clock)
+      Timers.set(site.timers, rule.name, nil)
+    end
+    if not s then
+      s = { rev = rule.rev }
+      site.state.items[rule.name] = s
+    end
+    if rule.disabled then
+      Request.withdraw(site, rule.name, site.clock)
+      Timers.set(site.timers, rule.name, nil)
+    end
+    rule.s = s
+    rule.level = rule.on == 'level' or rule.on == 'while'
+    rule.judge = Condition.judge(rule)
+    rule.quiet, rule.renew, rule.dirty, rule.acted = NEVER, -huge, false, false
+    rule.fires, rule.unknowns, rule.errors, rule.fired = s.fires or 0, s.unknowns or 0, s.errors or 0, s.fired
+    rule.counted = s.evaluations or 0
+    rule.reads = rule.reads or rule.dev
+  end
+
+  -- setup prepares a site's rules. Those that are gone or changed lose their state, their requests and their deadlines.
+  function Engine.setup(site)
+    Request.load(site)
+    site.taken, site.changed, site.evaluated = {}, 0, 0
+    for i in ipairs(site.head.devices) do site.taken[i] = 0 end
+    for _, rule in ipairs(site.items) do restore(site, rule) end
+    for name in pairs(site.state.items) do
+      if not site.by_name[name] then State.put(site.state, name, nil) end
+    end
+    local gone = {}
+    for name in pairs(site.requests) do
+      if not site.by_name[name] then gone[#gone + 1] = name end
+    end
+    table.sort(gone)
+    for _, name in ipairs(gone) do Request.withdraw(site, name, site.clock) end
+    Engine.index(site)
+  end
+
+  local function all_known(D, reads)
+    for k = 1, #reads do
+      if not D[reads[k]].known then return false end
+    end
+    return true
+  end
+
+  local at_rule
+
+  -- scan evaluates a list of rules from one on. at_rule is the one being looked at, for who catches an error.
+  local function scan(site, list, from, t)
+    local D = site.D
+    for k = from, #list do
+      at_rule = k
+      local rule = list[k]
+      local fast, verdict = rule.fast
+      if fast and all_known(D, rule.reads) then
+        verdict = fast()
+        if verdict == nil then verdict = rule.judge() end
+      else
+        verdict = rule.judge()
+      end
+      if verdict ~= rule.quiet or t >= rule.renew then step(site, rule, t, verdict) end
+    end
+  end
+
+  -- take evaluates the rules that a device's frame concerns.
+  function Engine.take(site, i, t)
+    local list = site.lists[i]
+    site.taken[i] = site.taken[i] + 1
+    site.evaluated = site.evaluated + #list
+    local from = 1
+    while true do
+      local ok, problem = pcall(scan, site, list, from, t)
+      if ok then return end
+      Engine.failed(site, list[at_rule], t, problem)
+      from = at_rule + 1
+    end
+  end
+
+  -- due is a rule's deadline.
+  function Engine.due(site, name, t)
+    local rule = site.by_name[name]
+    if not rule or rule.disabled or rule.s.parked then return end
+    local ok, problem = pcall(Condition.due, site, rule, t, fire, fell)
+    if not ok then
+      Engine.failed(site, rule, t, problem)
+      return
+    end
+    rule.quiet = NEVER
+    settle(site, rule, t)
+  end
+
+  -- act makes a rule's requests, whatever its condition says.
+  function Engine.act(site, rule, t)
+    fire(site, rule, t, 'forced', true)
+    rule.acted = false
+    save(site, rule)
+  end
+
+  -- evaluate evaluates one rule at t, as if a frame had come, and gives the verdict.
+  function Engine.evaluate(site, rule, t)
+    local verdict = rule.judge()
+    step(site, rule, t, verdict)
+    return verdict
+  end
+
+  -- open and close frame each function that may change something.
+  function Engine.open(keys)
+    local site = Site.open(keys, Engine.setup)
+    site.changed, site.evaluated = 0, 0
+    return site
+  end
+
+  function Engine.close(site)
+    Request.flush(site)
+    Site.close(site)
+  end
+end

@@ -1,0 +1,111 @@
+-- Requests: what rules want of outputs. They are collected during a call and written at its end, to the hash of live
+-- requests and as events.
+--#include shared/site.lua
+local Request = {}
+do
+  local floor, huge = math.floor, math.huge
+
+  local function owner(name) return 'rule.' .. name end
+
+  -- load reads the requests that rules hold: site.requests[name][output] = {value, priority, at, ttl, rev, …}.
+  function Request.load(site)
+    site.requests, site.written = {}, {}
+    local flat = redis.call('HGETALL', site.keys[6])
+    for i = 1, #flat, 2 do
+      local output, name = string.match(flat[i], '^(.-)%z' .. 'rule%.(.*)$')
+      if output then
+        local held = site.requests[name] or {}
+        held[output] = cmsgpack.unpack(flat[i + 1])
+        site.requests[name] = held
+      end
+    end
+  end
+
+  local function put(site, name, output, request, t)
+    local held = site.requests[name]
+    if not held then
+      held = {}
+      site.requests[name] = held
+    end
+    held[output] = request
+    local n = #site.written
+    site.written[n + 1] = { name = name, output = output, request = request, t = t }
+  end
+
+  -- why says what a rule saw: its inputs with their values.
+  function Request.why(site, rule)
+    local parts = {}
+    for i, input in ipairs(rule.inputs or {}) do
+      local value = site.D[input[2]][input[3]]
+      parts[i] = input[1] .. '=' .. (value == nil and 'unknown' or string.format('%.10g', value))
+    end
+    return table.concat(parts, ', ')
+  end
+
+  -- renewal is when a request must be said again: after a third of its time to live. Never, without one.
+  local function renewal(request)
+    if not request.ttl then return huge end
+    return request.at + floor(request.ttl / 3)
+  end
+
+  -- make says a rule's wishes at t, and gives how many there are and the time at which they must be said again. One that
+  -- stands already, with the same value, is left alone until its renewal, unless again is true. A wish whose value is
+  -- unknown is left out; what was asked before stands until its end.
+  function Request.make(site, rule, t, again)
+    local held = site.requests[rule.name] or {}
+    local made, next_at, why = 0, huge, nil
+    for i, set in ipairs(rule.set or {}) do
+      local value = set.constant
+      if value == nil then value = set.value() end
+      if value ~= nil then
+        local old = held[set.output]
+        if again or not old or old.value ~= value or old.rev ~= rule.rev or t >= renewal(old) then
+          why = why or Request.why(site, rule)
+          old = {
+            value = value, priority = rule.priority, at = t, ttl = set.ttl_ms, rev = rule.rev,
+            id = string.format('%s@%.0f.%d', owner(rule.name), t, i), why = why,
+          }
+          put(site, rule.name, set.output, old, t)
+          made = made + 1
+        end
+        local at = renewal(old)
+        if at < next_at then next_at = at end
+      end
+      -- A value that is computed is looked at each time.
+      if set.constant == nil then next_at = -huge end
+    end
+    return made, next_at
+  end
+
+  -- withdraw takes back all that a rule asks for.
+  function Request.withdraw(site, name, t)
+    local held = site.requests[name]
+    if not held then return end
+    local outputs = {}
+    for output in pairs(held) do outputs[#outputs + 1] = output end
+    table.sort(outputs)
+    for _, output in ipairs(outputs) do
+      put(site, name, output, nil, t)
+    end
+    site.requests[name] = nil
+  end
+
+  -- flush writes what was said since the last flush: hash and events, in order.
+  function Request.flush(site)
+    local written = site.written
+    for i = 1, #written do
+      local w = written[i]
+      local field, r = w.output .. '\0' .. owner(w.name), w.request
+      if r then
+        redis.call('HSET', site.keys[6], field, cmsgpack.pack(r))
+        Events.add(site.events, 'request', w.t, {
+          'output', w.output, 'owner', owner(w.name), 'value', r.value, 'priority', r.priority, 'ttl', r.ttl or '',
+          'rev', r.rev, 'id', r.id, 'why', r.why })
+      else
+        redis.call('HDEL', site.keys[6], field)
+        Events.add(site.events, 'request', w.t, { 'output', w.output, 'owner', owner(w.name), 'value', '' })
+      end
+      written[i] = nil
+    end
+  end
+end
