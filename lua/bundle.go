@@ -33,10 +33,11 @@ local function run(name, keys, args)
     open()
     opened = true
   end
+  Library.refusal = nil
   local ok, reply = pcall(Library.functions[name], keys, args)
   if ok then return reply end
-  if type(reply) == 'table' and reply.err then return redis.error_reply(reply.err) end
-  return redis.error_reply('FAILED ' .. name .. ': ' .. tostring(reply))
+  if Library.refusal then return redis.error_reply(Library.refusal) end
+  return redis.error_reply('FAILED ' .. name .. ': ' .. tostring(type(reply) == 'table' and reply.err or reply))
 end
 %[7]sfunction open()
 %[8]send

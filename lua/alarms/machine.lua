@@ -289,13 +289,23 @@ do
     touch(panel, alarm)
   end
 
+  -- note_good keeps when a stale alarm's last good sample was. The newest frame says that too, so it is saved only now and
+  -- then, for a server that lost its frames.
+  local function note_good(panel, alarm, at)
+    local s = alarm.s
+    s.good_at = at
+    if at - (alarm.saved_at or 0) < alarm.item.timeout_ms / 8 then return end
+    alarm.saved_at = at
+    touch(panel, alarm)
+  end
+
   -- sample takes an accepted frame of a device at t, with source time ts; bad tells whether it is bad for this alarm.
   function Machine.sample(panel, alarm, device, t, ts, bad)
     local s = alarm.s
     note_quality(panel, alarm, device, t, bad)
     if alarm.class == 'stale' then
       if bad then return end
-      s.good_at = math.min(ts, t)
+      note_good(panel, alarm, math.min(ts, t))
       if not s.disabled then
         s.deferred = nil
         Machine.verdict(panel, alarm, t, false)

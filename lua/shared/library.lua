@@ -2,9 +2,11 @@
 -- Library itself is set by the bundler: name, version, hash, schema, suffix, and functions, where a library puts what its
 -- main file declares with --#function. A function gets (keys, args).
 do
-  -- fail ends a call with an error whose first word is its code.
+  -- fail ends a call with an error whose first word is its code. The text is kept aside, as Redis' pcall makes text with
+  -- other words around it of what was thrown.
   function Library.fail(code, text)
-    error({ err = code .. ' ' .. text })
+    Library.refusal = code .. ' ' .. text
+    error(Library.refusal, 0)
   end
 
   -- number reads a finite number from an argument, or ends the call.

@@ -1,0 +1,21 @@
+-- The models library: things of the site as people speak of them, mapped to devices' points, and requests for outputs.
+--#library  models
+--#version  0.1.0
+--#schema   1
+--#function model_create
+--#function model_apply_template
+--#function model_get_value no-writes
+--#function model_set_value
+--#function model_requests no-writes
+--#function model_batch_sync
+--#function models_selftest no-writes
+--#function models_version no-writes
+--#include  shared/site.lua
+--#include  shared/suggest.lua
+--#include  models/text.lua
+--#include  models/catalog.lua
+--#include  models/mirror.lua
+--#include  models/reading.lua
+--#include  models/requests.lua
+--#include  models/selftest.lua
+--#include  models/functions.lua
