@@ -198,6 +198,8 @@ const (
 	DevicePartial DeviceState = "partial"
 	// DeviceBackoff does not answer and is tried again later.
 	DeviceBackoff DeviceState = "backoff"
+	// DeviceStopped is a device whose channel or plugin does not run; the agent says so, never a plugin.
+	DeviceStopped DeviceState = "stopped"
 )
 
 // WriteRequest is a set-point for one point, in the point's unit.

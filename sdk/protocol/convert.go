@@ -10,7 +10,7 @@ import (
 )
 
 func descriptionIn(r *wire.DescribeResponse) *Description {
-	d := &Description{Name: r.GetName(), Version: r.GetVersion(), Doc: r.GetDoc(), Level: int(r.GetProtocol())}
+	d := &Description{Name: r.GetName(), Version: r.GetVersion(), Doc: r.GetDoc(), Level: int(r.GetProtocol()), raw: r}
 	if s := r.GetDriver(); s != nil {
 		d.Driver = &sdk.SchemaResponse{
 			Channel: blockIn(s.GetChannel()), Device: blockIn(s.GetDevice()), Point: blockIn(s.GetPoint()),

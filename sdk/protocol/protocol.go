@@ -13,6 +13,7 @@ import (
 	goplugin "github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/voltage-edge/voltage/sdk"
 	"github.com/voltage-edge/voltage/sdk/internal/wire"
@@ -94,6 +95,20 @@ type Description struct {
 	Checks, Profiles bool
 	// Sink is nil for a plugin without one.
 	Sink *sdk.SinkSchemaResponse
+
+	raw *wire.DescribeResponse
+}
+
+// Bytes is the description in a form to keep; see ParseDescription.
+func (d *Description) Bytes() ([]byte, error) { return proto.Marshal(d.raw) }
+
+// ParseDescription reads what Bytes gave.
+func ParseDescription(b []byte) (*Description, error) {
+	r := &wire.DescribeResponse{}
+	if err := proto.Unmarshal(b, r); err != nil {
+		return nil, err
+	}
+	return descriptionIn(r), nil
 }
 
 // Describe asks for name, version and schemas.

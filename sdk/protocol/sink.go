@@ -2,9 +2,9 @@ package protocol
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/voltage-edge/voltage/sdk"
 	"github.com/voltage-edge/voltage/sdk/internal/wire"
@@ -15,6 +15,7 @@ type Sink struct {
 	name   string
 	cancel context.CancelFunc
 	stream wire.Plugin_SinkClient
+	want   atomic.Uint64 // the batch that Write waits for
 	acks   chan *wire.SinkAck
 	done   chan struct{}
 	closed Closed
@@ -70,11 +71,9 @@ func (s *Sink) receive() {
 			end = closedIn(c)
 			break
 		}
-		if a := m.GetAck(); a != nil {
-			select {
-			case s.acks <- a:
-			default: // nobody waits for it any more
-			}
+		// Each batch is answered once, so there is room for the answer; late ones are of nobody's interest.
+		if a := m.GetAck(); a != nil && s.want.CompareAndSwap(a.GetId(), 0) {
+			s.acks <- a
 		}
 	}
 	s.cancel()
@@ -87,24 +86,26 @@ func (s *Sink) Write(ctx context.Context, req sdk.SinkWriteRequest) (sdk.SinkWri
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	s.next++
-	if err := s.stream.Send(&wire.SinkIn{Message: &wire.SinkIn_Batch{Batch: batchOut(s.next, req, s.series)}}); err != nil {
+	select {
+	case <-s.acks: // it came when its Write had given up already
+	default:
+	}
+	s.want.Store(s.next)
+	// A plugin that reads nothing blocks Send for ever: then the stream is of no use, and is cut.
+	release := context.AfterFunc(ctx, s.cancel)
+	err := s.stream.Send(&wire.SinkIn{Message: &wire.SinkIn_Batch{Batch: batchOut(s.next, req, s.series)}})
+	release()
+	if err != nil {
 		return sdk.SinkWriteResponse{}, s.over()
 	}
-	for {
-		select {
-		case a := <-s.acks:
-			if a.GetId() != s.next {
-				continue // of a batch whose context ended
-			}
-			if a.GetError() != "" {
-				return sdk.SinkWriteResponse{}, errors.New(a.GetError())
-			}
-			return sdk.SinkWriteResponse{Rejected: int(a.GetRejected()), Reason: a.GetReason()}, nil
-		case <-ctx.Done():
-			return sdk.SinkWriteResponse{}, fmt.Errorf("sink %s did not take the batch in time: %w", s.name, ctx.Err())
-		case <-s.done:
-			return sdk.SinkWriteResponse{}, s.over()
-		}
+	select {
+	case a := <-s.acks:
+		return sdk.SinkWriteResponse{Rejected: int(a.GetRejected()), Reason: a.GetReason()}, errorIn(a.GetError())
+	case <-ctx.Done():
+		s.want.Store(0)
+		return sdk.SinkWriteResponse{}, fmt.Errorf("sink %s did not take the batch in time: %w", s.name, ctx.Err())
+	case <-s.done:
+		return sdk.SinkWriteResponse{}, s.over()
 	}
 }
 
