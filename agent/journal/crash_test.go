@@ -1,0 +1,4 @@
+package journal
+
+func appenderFolder() string { return "" }
+func appendForEver(string)   {}
