@@ -2,7 +2,7 @@
 local SelfTest = {}
 do
   local function pack(id, ts, value)
-    return struct.pack('<BBHI4dd', 1, 3, 1, id, ts, value or 0) .. string.char(value and 0 or 2, 1)
+    return struct.pack('<BBHI4dd', 1, value and 3 or 2, 1, id, ts, value or 0) .. string.char(value and 0 or 2, 1)
   end
 
   local function site()
