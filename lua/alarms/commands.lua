@@ -111,10 +111,8 @@ do
   function handlers.disable(panel, alarm, t, by, comment)
     local s = alarm.s
     if s.disabled then return end
-    s.disabled, s.deferred = true, nil
-    s.pending, s.due, s.re_alarm_at = nil, nil, nil
-    if not s.active then s.level = nil end
-    Machine.touch(panel, alarm)
+    s.disabled, s.deferred, s.re_alarm_at = true, nil, nil
+    Machine.give_up(panel, alarm)
     Journal.add(panel, alarm, 'disable', t, by, comment)
     Machine.release_children(panel, alarm)
   end

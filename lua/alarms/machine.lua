@@ -7,6 +7,7 @@
 --   since           since when it is active
 --   level           of a level alarm; while pending, the level that it would have
 --   pending, due    'on' or 'off', and when that delay ends
+--   left            true when a return was pending and was given up: the value had left all levels, the level is held
 --   repeats, re_alarm_at, shelving ('timed', 'oneshot'), shelf_end
 --   returns         when it returned within the last minute
 --   bad             device → true, whose newest sample was bad for it
@@ -87,6 +88,14 @@ do
     touch(panel, alarm)
   end
 
+  -- give_up takes back what is pending, without a new value.
+  function Machine.give_up(panel, alarm)
+    local s = alarm.s
+    if s.pending == 'off' and alarm.class == 'level' then s.left = true end
+    if not s.active then s.level = nil end
+    set_pending(panel, alarm, nil, nil)
+  end
+
   -- repeat_from begins the re-alarm interval of an active alarm at t.
   local function repeat_from(alarm, t)
     local every = alarm.item.re_alarm_ms or 0
@@ -141,7 +150,7 @@ do
   -- deactivate is the return to normal.
   function Machine.deactivate(panel, alarm, t)
     local s = alarm.s
-    s.pending, s.due, s.active, s.since, s.level, s.repeats, s.re_alarm_at = nil, nil, nil, nil, nil, nil, nil
+    s.pending, s.due, s.active, s.since, s.level, s.left, s.repeats, s.re_alarm_at = nil, nil, nil, nil, nil, nil, nil, nil
     count_return(s, t)
     touch(panel, alarm)
     occupy(panel, alarm)
@@ -152,6 +161,10 @@ do
 
   local function change_level(panel, alarm, t, level)
     local s = alarm.s
+    if s.left then
+      s.left = nil
+      touch(panel, alarm)
+    end
     if level == s.level then return end
     local higher = Verdict.higher(level, s.level)
     s.level = level
@@ -206,8 +219,10 @@ do
     end
     local level = Verdict.level(item, s.level, v)
     if s.active then
-      if level then return change_level(panel, alarm, t, level) end
-      return finish(panel, alarm, t)
+      if not level then return finish(panel, alarm, t) end
+      if s.left then level = Verdict.level(item, nil, v) end
+      if level then change_level(panel, alarm, t, level) end
+      return
     end
     if not s.pending then
       if level then begin(panel, alarm, t, level) end
@@ -316,7 +331,7 @@ do
     if s.disabled then return end
     local v = current(alarm)
     if v == nil then
-      if bad and s.pending == 'off' then set_pending(panel, alarm, nil, nil) end
+      if bad and s.pending == 'off' then Machine.give_up(panel, alarm) end
       return
     end
     if s.deferred then return Machine.resume(panel, alarm, t) end

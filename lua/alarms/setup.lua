@@ -35,7 +35,8 @@ do
   -- renew takes over the state of an alarm whose definition changed: the bits stay, what was pending is cancelled.
   local function renew(panel, alarm, now)
     local s, item = alarm.s, alarm.item
-    s.rev, s.quick, s.pending, s.due, s.deferred = item.rev, nil, nil, nil, nil
+    s.rev, s.quick, s.deferred, s.left = item.rev, nil, nil, nil
+    Machine.give_up(panel, alarm)
     s.bad, s.last, s.last_ts, s.rate = nil, nil, nil, nil
     if not s.active or not (item.levels and item.levels[s.level]) then s.level = nil end
     if not s.active or (item.re_alarm_ms or 0) <= 0 then
@@ -58,7 +59,10 @@ do
     if s.disabled == off then return end
     s.disabled = off
     if fresh then return end
-    if off then s.pending, s.due, s.re_alarm_at = nil, nil, nil end
+    if off then
+      s.re_alarm_at = nil
+      Machine.give_up(panel, alarm)
+    end
     Journal.add(panel, alarm, off and 'disable' or 'enable', now, 'site')
     if not off then s.deferred = true end
   end
