@@ -394,4 +394,6 @@ type Change struct {
 	Sequence uint64       `json:"sequence"`
 	Value    *Value       `json:"value,omitempty"`
 	Event    *event.Event `json:"event,omitempty"`
+	// Snapshot marks a value that did not change, but is told as it is: what was known before does not count any more.
+	Snapshot bool `json:"snapshot,omitempty"`
 }
