@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -56,7 +55,7 @@ func values(t testing.TB, b schema.Block, given sdk.Values) sdk.Values {
 	return v
 }
 
-// number is a numeric point; points of a device are numbered by table.
+// numeric is a readable point.
 func numeric(name, address, kind string) sdk.PointSpec {
 	return sdk.PointSpec{Name: name, Address: address, Type: kind, Scale: 1, Readable: true, Text: kind == "string", Config: sdk.Values{}}
 }
@@ -284,14 +283,6 @@ func (r *running) set(device, point string, value float64) sdk.WriteResponse {
 
 func tcpConfig(address string) sdk.Values {
 	return sdk.Values{"address": address, "timeout": 200 * time.Millisecond}
-}
-
-func describeFrame(v frame.View) string {
-	var b strings.Builder
-	for i := range v.Len() {
-		fmt.Fprintf(&b, "%d=%g(%s) ", i, v.Value(i), v.Quality(i))
-	}
-	return b.String()
 }
 
 // known tells whether all numbers of the newest frame are.
