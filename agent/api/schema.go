@@ -48,7 +48,7 @@ func (s *schemas) of(t reflect.Type) object {
 	case reflect.Map:
 		return object{"type": "object", "additionalProperties": s.of(t.Elem())}
 	case reflect.Struct:
-		return s.component(strings.TrimSuffix(strings.ToUpper(t.Name()[:1])+t.Name()[1:], "Body"), func() object { return s.structure(t) })
+		return s.component(componentName(t), func() object { return s.structure(t) })
 	case reflect.String:
 		return object{"type": "string"}
 	case reflect.Bool:
@@ -59,6 +59,15 @@ func (s *schemas) of(t reflect.Type) object {
 		return object{"description": "a number, a boolean, a text, or null"}
 	}
 	return object{"type": "integer"}
+}
+
+// componentName is the type's name; what is only the body of a request, setBody, is called SetRequest.
+func componentName(t reflect.Type) string {
+	name := strings.ToUpper(t.Name()[:1]) + t.Name()[1:]
+	if body, ok := strings.CutSuffix(name, "Body"); ok {
+		return body + "Request"
+	}
+	return name
 }
 
 // component gives a reference to a named schema, which it makes once.
