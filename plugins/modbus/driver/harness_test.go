@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"math"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,7 +19,13 @@ import (
 	"github.com/voltage-edge/voltage/sdk/schema"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(peerVariable) != "" {
+		servePeer()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // patience is how long a condition may take; a test that waits for it fails by it only.
 const patience = 20 * time.Second

@@ -5,11 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +15,7 @@ import (
 
 	"github.com/voltage-edge/voltage/plugins/modbus/plan"
 	"github.com/voltage-edge/voltage/plugins/modbus/register"
+	"github.com/voltage-edge/voltage/plugins/modbus/wire/wiretest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -27,110 +26,6 @@ const (
 	// impatience is the time-out of a line under test: long enough for a good answer, most of the time.
 	impatience = 150 * time.Millisecond
 )
-
-// word is what every register holds: something that tells which register, of which unit and function, it is.
-func word(unit, function byte, address uint16) uint16 {
-	return address*31 ^ uint16(unit)<<9 ^ uint16(function)<<5 ^ 0x5A5A
-}
-
-// goodPDU is the right answer to a request's PDU.
-func goodPDU(unit byte, pdu []byte) []byte {
-	address, count := binary.BigEndian.Uint16(pdu[1:]), binary.BigEndian.Uint16(pdu[3:])
-	switch pdu[0] {
-	case 1, 2:
-		answer := append([]byte{pdu[0], byte((count + 7) / 8)}, make([]byte, (count+7)/8)...)
-		for i := range count {
-			answer[2+i/8] |= byte(word(unit, pdu[0], address+i)&1) << (i % 8)
-		}
-		return answer
-	case 3, 4:
-		answer := []byte{pdu[0], byte(2 * count)}
-		for i := range count {
-			answer = binary.BigEndian.AppendUint16(answer, word(unit, pdu[0], address+i))
-		}
-		return answer
-	default:
-		return append([]byte(nil), pdu[:5]...)
-	}
-}
-
-// goodADU is the right answer to a request.
-func goodADU(request []byte) []byte {
-	pdu := goodPDU(request[6], request[7:])
-	answer := append([]byte(nil), request[:6]...)
-	binary.BigEndian.PutUint16(answer[4:], uint16(1+len(pdu)))
-	return append(append(answer, request[6]), pdu...)
-}
-
-// peer is a TCP server that answers as it is told.
-type peer struct {
-	net.Listener
-	connections atomic.Int64
-	requests    atomic.Int64
-	done        sync.WaitGroup
-	mu          sync.Mutex
-	open        map[net.Conn]bool
-}
-
-// newPeer answers each request by reply; n counts requests over all connections, from 0. Greet is sent on connecting.
-func newPeer(t testing.TB, greet []byte, reply func(c net.Conn, n int, request, good []byte) error) *peer {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &peer{Listener: l, open: map[net.Conn]bool{}}
-	p.done.Add(1)
-	go p.accept(greet, reply)
-	t.Cleanup(func() {
-		l.Close()
-		p.mu.Lock()
-		for c := range p.open {
-			c.Close()
-		}
-		p.mu.Unlock()
-		p.done.Wait()
-	})
-	return p
-}
-
-func (p *peer) accept(greet []byte, reply func(net.Conn, int, []byte, []byte) error) {
-	defer p.done.Done()
-	for {
-		c, err := p.Accept()
-		if err != nil {
-			return
-		}
-		p.connections.Add(1)
-		p.mu.Lock()
-		p.open[c] = true
-		p.mu.Unlock()
-		p.done.Add(1)
-		go func() {
-			defer p.done.Done()
-			defer c.Close()
-			if len(greet) > 0 {
-				if _, err := c.Write(greet); err != nil {
-					return
-				}
-			}
-			for {
-				request := make([]byte, 7, 260)
-				if _, err := io.ReadFull(c, request); err != nil {
-					return
-				}
-				request = request[:6+int(binary.BigEndian.Uint16(request[4:]))]
-				if _, err := io.ReadFull(c, request[7:]); err != nil {
-					return
-				}
-				n := p.requests.Add(1) - 1
-				if reply(c, int(n), request, goodADU(request)) != nil {
-					return
-				}
-			}
-		}()
-	}
-}
 
 func lineTo(t testing.TB, c Config) *Line {
 	t.Helper()
@@ -147,7 +42,7 @@ func lineTo(t testing.TB, c Config) *Line {
 
 // right tells whether b holds the registers that were asked for.
 func right(unit byte, c plan.Cells, b []byte) error {
-	want := goodPDU(unit, []byte{functionOf(c.Table), byte(c.Address >> 8), byte(c.Address), byte(c.Quantity >> 8), byte(c.Quantity)})[2:]
+	want := wiretest.GoodPDU(unit, []byte{functionOf(c.Table), byte(c.Address >> 8), byte(c.Address), byte(c.Quantity >> 8), byte(c.Quantity)})[2:]
 	if string(b) != string(want) {
 		return fmt.Errorf("%v of unit %d is % x, expected % x: a value under the wrong register", c, unit, b, want)
 	}
@@ -266,7 +161,7 @@ func TestHostileAnswers(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			p := newPeer(t, nil, func(conn net.Conn, n int, _, good []byte) error {
+			p := wiretest.NewPeer(t, nil, func(conn net.Conn, n int, _, good []byte) error {
 				if n == 0 {
 					return c.reply(conn, good)
 				}
@@ -282,7 +177,7 @@ func TestHostileAnswers(t *testing.T) {
 				t.Errorf("the error is %v, expected %v", err, c.want)
 			}
 			recovers(t, l, 7, plan.Cells{Table: register.Holding, Address: 200, Quantity: 10})
-			if p.connections.Load() < 2 {
+			if p.Connections.Load() < 2 {
 				t.Error("the connection was used again")
 			}
 		})
@@ -293,7 +188,7 @@ func TestExceptions(t *testing.T) {
 	for _, code := range []byte{1, 2, 3, 4, 5, 6, 8, 10, 11, 0, 99, 255} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
 			t.Parallel()
-			p := newPeer(t, nil, func(conn net.Conn, n int, request, good []byte) error {
+			p := wiretest.NewPeer(t, nil, func(conn net.Conn, n int, request, good []byte) error {
 				if n == 0 {
 					return put(conn, relength(append(append([]byte(nil), request[:7]...), request[7]|0x80, code)))
 				}
@@ -305,7 +200,7 @@ func TestExceptions(t *testing.T) {
 				t.Fatalf("exception %d is %v", code, err)
 			}
 			recovers(t, l, 1, plan.Cells{Table: register.Input, Address: 2, Quantity: 1})
-			if p.connections.Load() != 1 {
+			if p.Connections.Load() != 1 {
 				t.Error("an exception cost the connection")
 			}
 		})
@@ -316,7 +211,7 @@ func TestExceptions(t *testing.T) {
 func TestLateAnswers(t *testing.T) {
 	var mu sync.Mutex
 	var late [][]byte
-	p := newPeer(t, nil, func(conn net.Conn, n int, _, good []byte) error {
+	p := wiretest.NewPeer(t, nil, func(conn net.Conn, n int, _, good []byte) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if n%3 != 2 {
@@ -355,7 +250,7 @@ func TestUnsolicitedBytesAreNoAnswer(t *testing.T) {
 	for id := 0; id < 65536; id += 64 {
 		greet = append(greet, byte(id>>8), byte(id), 0, 0, 0, 7, 1, 3, 4, 9, 9, 9, 9)
 	}
-	p := newPeer(t, greet[:13*20], func(conn net.Conn, _ int, _, good []byte) error { return put(conn, good) })
+	p := wiretest.NewPeer(t, greet[:13*20], func(conn net.Conn, _ int, _, good []byte) error { return put(conn, good) })
 	l := lineTo(t, Config{Transport: TCP, Address: p.Addr().String(), ConnectDelay: 20 * time.Millisecond})
 	c := plan.Cells{Table: register.Holding, Address: 5, Quantity: 2}
 	for range 20 {
@@ -366,7 +261,7 @@ func TestUnsolicitedBytesAreNoAnswer(t *testing.T) {
 }
 
 func TestAConnectionThatWasClosedInRestIsMadeAgain(t *testing.T) {
-	p := newPeer(t, nil, func(conn net.Conn, _ int, _, good []byte) error {
+	p := wiretest.NewPeer(t, nil, func(conn net.Conn, _ int, _, good []byte) error {
 		return errors.Join(put(conn, good), errClose)
 	})
 	l := lineTo(t, Config{Transport: TCP, Address: p.Addr().String(), Timeout: patience})
@@ -383,7 +278,7 @@ func TestAConnectionThatWasClosedInRestIsMadeAgain(t *testing.T) {
 }
 
 func TestBrokenConnectionsAreNotMadeAtFullSpeed(t *testing.T) {
-	p := newPeer(t, nil, func(net.Conn, int, []byte, []byte) error { return errClose })
+	p := wiretest.NewPeer(t, nil, func(net.Conn, int, []byte, []byte) error { return errClose })
 	l := New(Config{Transport: TCP, Address: p.Addr().String(), Timeout: patience, ConnectTimeout: patience})
 	t.Cleanup(func() { l.Close() })
 	start := time.Now()
@@ -396,13 +291,13 @@ func TestBrokenConnectionsAreNotMadeAtFullSpeed(t *testing.T) {
 		unsteady = unsteady || errors.Is(err, ErrUnsteady)
 	}
 	allowed := int64(limiterBurst + limiterRate*time.Since(start).Seconds() + 1)
-	if made := p.connections.Load(); made > allowed || !unsteady {
+	if made := p.Connections.Load(); made > allowed || !unsteady {
 		t.Errorf("%d connections were made, %d are allowed; unsteady: %v", made, allowed, unsteady)
 	}
 }
 
 func TestACancelledRequestEndsAtOnce(t *testing.T) {
-	p := newPeer(t, nil, func(conn net.Conn, n int, _, good []byte) error {
+	p := wiretest.NewPeer(t, nil, func(conn net.Conn, n int, _, good []byte) error {
 		if n == 0 {
 			return nil
 		}
@@ -411,7 +306,7 @@ func TestACancelledRequestEndsAtOnce(t *testing.T) {
 	l := lineTo(t, Config{Transport: TCP, Address: p.Addr().String(), Timeout: time.Hour})
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
-		for p.requests.Load() == 0 {
+		for p.Requests.Load() == 0 {
 			time.Sleep(time.Millisecond)
 		}
 		cancel()
@@ -425,7 +320,7 @@ func TestACancelledRequestEndsAtOnce(t *testing.T) {
 func TestWritesOfAllKinds(t *testing.T) {
 	var mu sync.Mutex
 	var got []string
-	p := newPeer(t, nil, func(conn net.Conn, _ int, request, good []byte) error {
+	p := wiretest.NewPeer(t, nil, func(conn net.Conn, _ int, request, good []byte) error {
 		mu.Lock()
 		got = append(got, fmt.Sprintf("%d: % x", request[6], request[7:]))
 		mu.Unlock()
@@ -453,7 +348,7 @@ func TestWritesOfAllKinds(t *testing.T) {
 }
 
 func TestAWriteThatIsConfirmedOtherwiseFails(t *testing.T) {
-	p := newPeer(t, nil, func(conn net.Conn, _ int, _, good []byte) error { return put(conn, edit(good, 9, good[9]+1)) })
+	p := wiretest.NewPeer(t, nil, func(conn net.Conn, _ int, _, good []byte) error { return put(conn, edit(good, 9, good[9]+1)) })
 	l := lineTo(t, Config{Transport: TCP, Address: p.Addr().String(), Timeout: patience})
 	if err := l.WriteRegisters(context.Background(), 1, 5, []byte{0, 1}, false); !errors.Is(err, ErrViolation) {
 		t.Errorf("the error is %v", err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/voltage-edge/voltage/plugins/modbus/plan"
 	"github.com/voltage-edge/voltage/plugins/modbus/register"
+	"github.com/voltage-edge/voltage/plugins/modbus/wire/wiretest"
 )
 
 // rtuFrame packs a PDU for a unit, with its CRC.
@@ -66,7 +67,7 @@ func newBus(t testing.TB, reply func(b *bus, n int, request, good []byte)) (*bus
 			if err != nil {
 				return
 			}
-			good := rtuFrame(request[0], goodPDU(request[0], request[1:6]))
+			good := rtuFrame(request[0], wiretest.GoodPDU(request[0], request[1:6]))
 			reply(b, n, append([]byte(nil), request...), good)
 		}
 	}()
@@ -101,20 +102,20 @@ func TestRTU(t *testing.T) {
 		{name: "noise before it", reply: func(b *bus, _, good []byte) { b.send([]byte{0xFF, 0x00, 0x07, 0x03, 0x81}, good) }},
 		{name: "noise after it", want: ErrViolation, reply: func(b *bus, _, good []byte) { b.send(append(edit(good, 0), 0xFF)) }},
 		{name: "another unit's answer first", reply: func(b *bus, request, good []byte) {
-			b.send(rtuFrame(8, goodPDU(8, request[1:6])), good)
+			b.send(rtuFrame(8, wiretest.GoodPDU(8, request[1:6])), good)
 		}},
 		{name: "another unit's answer only", want: ErrViolation, reply: func(b *bus, request, _ []byte) {
-			b.send(rtuFrame(8, goodPDU(8, request[1:6])))
+			b.send(rtuFrame(8, wiretest.GoodPDU(8, request[1:6])))
 		}},
 		{name: "another function", want: ErrViolation, reply: func(b *bus, request, _ []byte) {
-			b.send(rtuFrame(7, append([]byte{4}, goodPDU(7, request[1:6])[1:]...)))
+			b.send(rtuFrame(7, append([]byte{4}, wiretest.GoodPDU(7, request[1:6])[1:]...)))
 		}},
 		{name: "fewer registers", want: ErrViolation, reply: func(b *bus, _, _ []byte) { b.send(rtuFrame(7, []byte{3, 4, 1, 2, 3, 4})) }},
 		{name: "more registers", want: ErrViolation, reply: func(b *bus, request, _ []byte) {
-			b.send(rtuFrame(7, goodPDU(7, edit(request[1:6], 4, request[5]+1))))
+			b.send(rtuFrame(7, wiretest.GoodPDU(7, edit(request[1:6], 4, request[5]+1))))
 		}},
 		{name: "a byte count that lies", want: ErrViolation, reply: func(b *bus, request, _ []byte) {
-			b.send(rtuFrame(7, edit(goodPDU(7, request[1:6]), 1, 6)))
+			b.send(rtuFrame(7, edit(wiretest.GoodPDU(7, request[1:6]), 1, 6)))
 		}},
 		{name: "silence", want: os.ErrDeadlineExceeded, reply: func(*bus, []byte, []byte) {}},
 		{name: "half of it", want: ErrViolation, reply: func(b *bus, _, good []byte) { b.send(good[:9]) }},
@@ -249,7 +250,7 @@ func TestRTUOverTCP(t *testing.T) {
 				if n == 0 {
 					continue // the first connection is deaf
 				}
-				_ = put(c, rtuFrame(request[0], goodPDU(request[0], request[1:6])))
+				_ = put(c, rtuFrame(request[0], wiretest.GoodPDU(request[0], request[1:6])))
 			}
 			c.Close()
 		}
@@ -282,7 +283,7 @@ func (*script) drain() (int, error)           { return 0, nil }
 
 func FuzzTCPAnswer(f *testing.F) {
 	request := []byte{1, 2, 0, 0, 0, 6, 7, 3, 0, 100, 0, 3}
-	good := goodADU(request)
+	good := wiretest.GoodADU(request)
 	f.Add(good)
 	f.Add(good[:8])
 	f.Add(append(edit(good, 0), good...))
@@ -300,7 +301,7 @@ func FuzzTCPAnswer(f *testing.F) {
 
 func FuzzRTUAnswer(f *testing.F) {
 	request := rtuFrame(7, []byte{3, 0, 100, 0, 3})
-	good := rtuFrame(7, goodPDU(7, request[1:6]))
+	good := rtuFrame(7, wiretest.GoodPDU(7, request[1:6]))
 	f.Add(good)
 	f.Add(append([]byte{7, 3, 6}, good...))
 	f.Add(rtuFrame(7, []byte{0x83, 2}))
