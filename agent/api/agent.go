@@ -202,7 +202,8 @@ type SetRequest struct {
 type Outcome struct {
 	ID     string `json:"id"`
 	Output string `json:"output"`
-	// Result is pending, written, outranked, failed, mismatch, expired or withdrawn.
+	// Result is pending, written, clamped (written, but cut to the range), held (by somebody with a higher priority), failed,
+	// mismatch, expired, replaced or withdrawn.
 	Result string `json:"result"`
 	// Value that was written, after clamp and ramp, in the output's unit.
 	Value    *float64 `json:"value,omitempty"`

@@ -127,9 +127,9 @@ func (e *environment) printOutcome(o api.Outcome) error {
 		e.say("%s", text)
 	}
 	switch o.Result {
-	case "written", "withdrawn":
+	case "written", "clamped", "withdrawn":
 		return nil
-	case "outranked":
+	case "held":
 		return exit{code: exitOutranked}
 	case "pending":
 		return exit{code: exitPending}

@@ -98,6 +98,8 @@ func stateColor(state string) color {
 	switch state {
 	case "ok", "running", "open", "held", "written", "safe", "idle", "active":
 		return green
+	case "disabled", "pending":
+		return dim
 	case "starting", "connecting", "opening", "partial", "retrying", "backoff", "ramping", "degraded", "restarting":
 		return yellow
 	}

@@ -1,0 +1,158 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/voltage-edge/voltage/agent/api"
+	"github.com/voltage-edge/voltage/agent/compile"
+	"github.com/voltage-edge/voltage/agent/plugin"
+	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/sdk"
+)
+
+const diagError = hcl.DiagError
+
+// CheckOptions say which site to check.
+type CheckOptions struct {
+	Site string
+	// Data is where plugins may be found, and what they said of themselves is kept. It need not exist.
+	Data      string
+	Variables map[string]string
+}
+
+// Checked is a site that was read, and all that is wrong with it.
+type Checked struct {
+	Site        *site.Site
+	Programs    *compile.Programs
+	Diagnostics hcl.Diagnostics
+	Sources     map[string]*hcl.File
+}
+
+// InvalidSite is the error of a site that can't be run.
+type InvalidSite struct {
+	Diagnostics hcl.Diagnostics
+	Sources     map[string]*hcl.File
+}
+
+func (e *InvalidSite) Error() string { return "the site has errors: " + e.Diagnostics.Error() }
+
+// Check reads a site, asks its plugins, and compiles its expressions, without running anything of it.
+func Check(ctx context.Context, o CheckOptions) *Checked {
+	host, err := checkHost(o)
+	if err != nil {
+		return &Checked{Diagnostics: hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "The plugins can't be asked", Detail: err.Error()}}}
+	}
+	defer host.Close(context.WithoutCancel(ctx))
+	return check(ctx, host, o.Site, o.Variables)
+}
+
+func checkHost(o CheckOptions) (*plugin.Host, error) {
+	dir, err := agentDir()
+	if err != nil {
+		return nil, err
+	}
+	data := o.Data
+	if info, err := os.Stat(data); err != nil || !info.IsDir() {
+		data = ""
+	}
+	return plugin.NewHost(plugin.Options{AgentDir: dir, DataDir: data, LockPath: lockPath(o.Site)})
+}
+
+// check does it with a host that there is.
+func check(ctx context.Context, host *plugin.Host, path string, variables map[string]string) *Checked {
+	s, diags := site.Load(ctx, path, site.Options{Schemas: host, Variables: variables, Getenv: os.LookupEnv})
+	c := &Checked{Site: s, Diagnostics: diags}
+	if s == nil {
+		return c
+	}
+	c.Sources = s.Sources
+	for _, ch := range s.Channels {
+		c.Diagnostics = append(c.Diagnostics, checkChannel(ctx, host, s, ch)...)
+	}
+	programs, more := compile.Compile(s)
+	c.Programs, c.Diagnostics = programs, append(c.Diagnostics, more...)
+	return c
+}
+
+// checkChannel asks the plugin, and finds the places in site.hcl that its complaints are about.
+func checkChannel(ctx context.Context, host *plugin.Host, s *site.Site, ch *site.Channel) hcl.Diagnostics {
+	found, err := host.Check(ctx, ch.Plugin, s.ChannelSpec(ch))
+	if err != nil {
+		r := ch.Range
+		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "The plugin can't check the channel", Detail: err.Error(), Subject: &r}}
+	}
+	var diags hcl.Diagnostics
+	for _, d := range found {
+		r := s.Locate(ch, d.Path)
+		severity := hcl.DiagError
+		if d.Severity == sdk.Warning {
+			severity = hcl.DiagWarning
+		}
+		diags = append(diags, &hcl.Diagnostic{Severity: severity, Summary: d.Summary, Detail: d.Detail, Subject: &r})
+	}
+	return diags
+}
+
+// Lock writes the checksums of a site's plugins beside it.
+func Lock(ctx context.Context, o CheckOptions) ([]plugin.Locked, error) {
+	host, err := checkHost(o)
+	if err != nil {
+		return nil, err
+	}
+	defer host.Close(context.WithoutCancel(ctx))
+	s, diags := site.Load(ctx, o.Site, site.Options{Schemas: host, Variables: o.Variables, Getenv: os.LookupEnv})
+	if s == nil || diags.HasErrors() {
+		return nil, fmt.Errorf("the site can't be read, so its plugins are not known; see `voltage validate %s`", o.Site)
+	}
+	return host.LockPlugins(ctx, pluginNames(s))
+}
+
+func pluginNames(s *site.Site) []string {
+	var names []string
+	seen := map[string]bool{}
+	add := func(name string) {
+		if name != "" && !seen[name] {
+			seen[name] = true
+			names = append(names, name)
+		}
+	}
+	for _, c := range s.Channels {
+		add(c.Plugin)
+	}
+	for _, k := range s.Sinks {
+		add(k.Plugin)
+	}
+	for _, p := range s.Plugins {
+		add(p.Name)
+	}
+	return names
+}
+
+// Diagnostics are diagnostics as programs read them.
+func Diagnostics(diags hcl.Diagnostics, sources map[string]*hcl.File) []api.Diagnostic {
+	out := make([]api.Diagnostic, 0, len(diags))
+	for _, d := range diags {
+		x := api.Diagnostic{Severity: "warning", Summary: d.Summary, Detail: d.Detail}
+		if d.Severity == hcl.DiagError {
+			x.Severity = "error"
+		}
+		if d.Subject != nil {
+			x.File, x.Line, x.Column = d.Subject.Filename, d.Subject.Start.Line, d.Subject.Start.Column
+			x.Snippet = site.Snippet(sources, *d.Subject)
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// place is where a diagnostic points, for a log.
+func place(d *hcl.Diagnostic) string {
+	if d.Subject == nil {
+		return ""
+	}
+	return d.Subject.String()
+}

@@ -1,0 +1,193 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/voltage-edge/voltage/agent/api"
+	"github.com/voltage-edge/voltage/agent/intake"
+	"github.com/voltage-edge/voltage/agent/plugin"
+	"github.com/voltage-edge/voltage/agent/sink"
+	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/agent/store"
+	"github.com/voltage-edge/voltage/sdk"
+)
+
+// Status is how everything does.
+func (a *Agent) Status(ctx context.Context) (api.Status, error) {
+	s := a.current()
+	st := api.Status{
+		Site: s.Name, Version: a.o.Version, Revision: s.Revision, Started: a.started.UTC(), API: a.server.URL(),
+		Store: storeStatus(a.store.Status()), Intake: intakeStatus(a.intake.Status()), Journal: a.journalStatus(),
+		Plugins: []api.PluginStatus{}, Channels: []api.ChannelStatus{}, Devices: []api.DeviceStatus{}, Sinks: []api.SinkStatus{},
+	}
+	h := a.host.Status()
+	for _, p := range h.Plugins {
+		st.Plugins = append(st.Plugins, pluginStatus(p))
+	}
+	writes := a.writesByChannel()
+	for _, c := range h.Channels {
+		st.Channels = append(st.Channels, api.ChannelStatus{
+			Name: c.Name, Plugin: c.Plugin, State: string(c.State), Error: c.Error, Devices: len(c.Devices), Frames: c.Frames, Writes: writes[c.Name],
+		})
+		for _, d := range c.Devices {
+			st.Devices = append(st.Devices, a.deviceState(s, c, d))
+		}
+	}
+	a.mu.RLock()
+	for _, k := range s.Sinks {
+		if open := a.sinks[k.Name]; open != nil {
+			st.Sinks = append(st.Sinks, sinkStatus(open.runner.Status()))
+		}
+	}
+	stopping := a.stopping
+	a.mu.RUnlock()
+	libraries, err := a.Libraries(ctx)
+	if err != nil {
+		libraries = []api.Library{}
+	}
+	st.Libraries = libraries
+	st.Reasons = reasons(st)
+	st.State = "ok"
+	switch {
+	case stopping:
+		st.State = "stopping"
+	case len(st.Reasons) > 0:
+		st.State = "degraded"
+	}
+	return st, nil
+}
+
+// reasons say in sentences what is not as it should be.
+func reasons(st api.Status) []string {
+	var out []string
+	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	if st.Store.State != string(store.StateOK) {
+		add("Redis: %s %s", st.Store.State, st.Store.Detail)
+	}
+	if st.Journal.State != "ok" {
+		add("journal: %s", st.Journal.Error)
+	}
+	for _, p := range st.Plugins {
+		if p.State != string(plugin.Running) {
+			add("plugin %s: %s %s", p.Name, p.State, p.Error)
+		}
+	}
+	for _, c := range st.Channels {
+		if c.State != string(plugin.Running) {
+			add("channel %s: %s %s", c.Name, c.State, c.Error)
+		}
+	}
+	for _, d := range st.Devices {
+		if d.State != string(sdk.DeviceOK) {
+			add("device %s: %s %s", d.Name, d.State, d.Error)
+		}
+	}
+	for _, l := range st.Libraries {
+		if l.State != string(store.LibraryOK) {
+			add("library %s: %s", l.Name, l.State)
+		}
+	}
+	for _, k := range st.Sinks {
+		if k.State != string(sink.OK) {
+			add("sink %s: %s %s", k.Name, k.State, k.Error)
+		}
+	}
+	return out
+}
+
+func storeStatus(s store.Status) api.StoreStatus {
+	out := api.StoreStatus{
+		State: string(s.State), Mode: s.Mode, Version: s.Version, PID: s.Pid, Memory: s.Memory, Reconnects: int(s.Reconnects),
+		ApplyP50: milliseconds(s.ApplyP50), ApplyP99: milliseconds(s.ApplyP99),
+	}
+	if s.State != store.StateOK {
+		out.Detail = s.LastError
+	}
+	return out
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func pluginStatus(p plugin.PluginStatus) api.PluginStatus {
+	out := api.PluginStatus{
+		Name: p.Name, State: string(p.State), Version: p.Version, Path: p.Path, Restarts: p.Restarts, Started: p.Since, Error: p.Error, Panic: p.Panic,
+	}
+	if pid, err := strconv.Atoi(p.PID); err == nil {
+		out.PID = pid
+	}
+	return out
+}
+
+// writesByChannel counts what control wrote.
+func (a *Agent) writesByChannel() map[string]uint64 {
+	out := map[string]uint64{}
+	for _, o := range a.control.Status() {
+		out[o.Channel] += o.Writes
+	}
+	return out
+}
+
+// deviceState joins what the plugin says of a device with what its newest frame says.
+func (a *Agent) deviceState(s *site.Site, c plugin.ChannelStatus, d sdk.DeviceStatus) api.DeviceStatus {
+	out := api.DeviceStatus{
+		Name: d.Device, Channel: c.Name, State: string(d.State), Error: d.Error, Requests: d.Requests, Failures: d.Failures, Frames: d.Frames,
+		LatencyMS: milliseconds(d.Latency), RetryAt: d.RetryAt,
+	}
+	if c.State != plugin.Running {
+		out.State, out.Error = "stopped", c.Error
+	}
+	sd := s.Device(d.Device)
+	if sd == nil {
+		return out
+	}
+	out.Points = len(sd.Points)
+	r, ok := a.live.Newest(d.Device)
+	if !ok {
+		out.Bad = out.Points
+		return out
+	}
+	out.LastFrame = time.UnixMilli(r.Millis).UTC()
+	for i := range r.View.Len() {
+		if r.View.Quality(i).IsBad() {
+			out.Bad++
+		}
+	}
+	for i := range r.View.Texts() {
+		if r.View.TextQuality(i).IsBad() {
+			out.Bad++
+		}
+	}
+	return out
+}
+
+func sinkStatus(k sink.Status) api.SinkStatus {
+	out := api.SinkStatus{
+		Name: k.Name, Plugin: k.Plugin, State: string(k.State), Error: k.Error, Written: k.Written, Rejected: k.Rejected, Dropped: k.Lag.Dropped,
+		LagRecords: k.Lag.Records, LagBytes: k.Lag.Bytes, LagSeconds: k.Lag.Age.Seconds(),
+	}
+	if out.Error == "" {
+		out.Error = k.Reason
+	}
+	return out
+}
+
+func intakeStatus(i intake.Status) api.IntakeStatus {
+	return api.IntakeStatus{
+		State: i.State, Frames: i.Frames, Points: i.Points, Rate: i.FramesPerSecond, Queue: i.Queue, Skipped: i.Skipped, Rejected: i.Rejected,
+	}
+}
+
+func (a *Agent) journalStatus() api.JournalStatus {
+	j := a.journal.Stats()
+	out := api.JournalStatus{
+		State: "ok", Bytes: j.Bytes, Segments: j.Segments, Records: j.Records, Dropped: j.Dropped, Oldest: j.Oldest, Newest: j.Newest,
+	}
+	if err := errors.Join(j.Err, j.SyncErr); err != nil {
+		out.State, out.Error = "failed", err.Error()
+	}
+	return out
+}
