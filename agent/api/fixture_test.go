@@ -190,13 +190,9 @@ func start(t testing.TB, a *literal, change func(*Options)) (*Server, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Start()
+	stop := serve(t, s)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		if err := s.Stop(ctx); err != nil {
-			t.Errorf("stop: %v", err)
-		}
+		stop()
 		a.hub.Close()
 		left, _ := filepath.Glob(filepath.Join(data, "run", "*"))
 		if len(left) > 0 {
@@ -205,6 +201,22 @@ func start(t testing.TB, a *literal, change func(*Options)) (*Server, string) {
 		http.DefaultClient.CloseIdleConnections()
 	})
 	return s, o.Data
+}
+
+// serve serves until the function that it gives is called.
+func serve(t testing.TB, s *Server) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+		if err := s.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	}
 }
 
 func dial(t testing.TB, data string) *Client {

@@ -3,10 +3,9 @@ package api
 import (
 	"context"
 	"errors"
-	"log"
+	"fmt"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -47,7 +46,7 @@ type Server struct {
 	cancel  context.CancelFunc
 }
 
-// New opens the listeners; nothing is answered before Start. It refuses to listen beyond loopback without TLS and a
+// New opens the listeners; nothing is answered before Serve. It refuses to listen beyond loopback without TLS and a
 // token, and a data folder on which an agent runs.
 func New(o Options) (*Server, error) {
 	if o.Agent == nil || o.Data == "" {
@@ -82,11 +81,11 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// URL is the address of the TCP listener, empty when there is none.
-func (s *Server) URL() string {
+// Address is where the API is: the TCP listener's URL, or the socket when there is none.
+func (s *Server) Address() string {
 	switch {
 	case s.tcp == nil:
-		return ""
+		return "unix:" + s.unix.path
 	case s.o.CertFile != "":
 		return "https://" + s.tcp.Addr().String()
 	}
@@ -96,15 +95,37 @@ func (s *Server) URL() string {
 // Socket is the path of the unix socket.
 func (s *Server) Socket() string { return s.unix.path }
 
-// Start serves until Stop.
-func (s *Server) Start() {
-	s.serve(s.unix.Listener, s.mux(true))
+// farewell bounds how long requests under way may take to end once Serve is to end.
+const farewell = 3 * time.Second
+
+// Serve answers requests until ctx ends, then takes no more, cancels those under way, and closes the WebSockets. It is
+// called once; its error says which listener failed.
+func (s *Server) Serve(ctx context.Context) error {
+	failed := make(chan error, 2)
+	s.start(s.unix.Listener, s.mux(true), failed)
 	if s.tcp != nil {
-		s.serve(s.tcp, s.guard(s.mux(false)))
+		s.start(s.tcp, s.guard(s.mux(false)), failed)
 	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case <-s.ctx.Done():
+	case err = <-failed:
+	}
+	s.cancel()
+	limit, release := context.WithTimeout(context.Background(), farewell)
+	defer release()
+	for _, srv := range s.servers {
+		if srv.Shutdown(limit) != nil {
+			srv.Close()
+		}
+	}
+	s.serving.Wait()
+	s.sockets.Wait()
+	return err
 }
 
-func (s *Server) serve(l net.Listener, h http.Handler) {
+func (s *Server) start(l net.Listener, h http.Handler, failed chan<- error) {
 	srv := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -113,33 +134,24 @@ func (s *Server) serve(l net.Listener, h http.Handler) {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		BaseContext:       func(net.Listener) context.Context { return s.ctx },
-		ErrorLog:          log.New(s.o.Log.StandardWriter(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}), "", 0),
+		ErrorLog:          s.o.Log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 	}
 	s.servers = append(s.servers, srv)
 	s.serving.Go(func() {
 		if err := srv.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			s.o.Log.Error("the api stopped serving", "address", strings.TrimSpace(l.Addr().String()), "error", err)
+			failed <- fmt.Errorf("the api stopped serving on %s: %w", l.Addr(), err)
 		}
 	})
 }
 
-// Stop takes no more requests, cancels those under way and waits for them until ctx ends, closes the WebSockets, and
-// removes the socket.
-func (s *Server) Stop(ctx context.Context) error {
+// Close ends Serve, closes the listeners and removes the socket; it also does that for a server that never served.
+func (s *Server) Close() error {
 	s.cancel()
-	var errs []error
-	for _, srv := range s.servers {
-		if err := srv.Shutdown(ctx); err != nil {
-			errs = append(errs, err, srv.Close())
-		}
-	}
-	s.serving.Wait()
-	s.sockets.Wait()
-	errs = append(errs, s.unix.Close())
+	err := s.unix.Close()
 	if s.tcp != nil {
-		if err := s.tcp.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-			errs = append(errs, err)
+		if e := s.tcp.Close(); e != nil && !errors.Is(e, net.ErrClosed) {
+			err = errors.Join(err, e)
 		}
 	}
-	return errors.Join(errs...)
+	return err
 }

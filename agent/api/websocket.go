@@ -24,14 +24,16 @@ const (
 // a sequence that is remembered, then what changes. A client that is too slow is closed with status 1013 and may go
 // on behind the last sequence that it has.
 func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
+	s.sockets.Add(1)
+	defer s.sockets.Done()
 	// The guard has checked the origin; the library's own check would refuse the unix socket's clients.
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err != nil {
 		return // Accept has answered
 	}
 	defer conn.CloseNow()
-	s.sockets.Add(1)
-	defer s.sockets.Done()
+	// A client that does not take part in the closing is not waited for.
+	defer context.AfterFunc(s.ctx, func() { time.AfterFunc(farewell/3, func() { conn.CloseNow() }) })()
 	conn.SetReadLimit(maxBody)
 
 	sub, err := readSubscription(s.ctx, conn)

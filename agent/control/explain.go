@@ -54,8 +54,6 @@ type Explanation struct {
 	Unit   string    `json:"unit"`
 	Time   time.Time `json:"time"`
 	State  State     `json:"state"`
-	// Sentence says it for people.
-	Sentence string `json:"sentence"`
 	// Value that the device was given last; null before the first write.
 	Value    *float64 `json:"value"`
 	ReadBack *float64 `json:"read_back"`
@@ -104,7 +102,6 @@ func (c *Controller) Why(name string) (Explanation, bool) {
 		at = at.UTC().Round(0)
 		e.NextWrite = &at
 	}
-	e.Sentence = e.sentence()
 	return e, true
 }
 

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -115,8 +116,8 @@ func (c *Controller) refuse(r Request, err error) {
 	}
 }
 
-// Wait waits for the outcome of a request, which may not have arrived yet. When ctx ends before, it gives what is known
-// as pending, and the context's error.
+// Wait waits for the outcome of a request, which may not have arrived yet. When the deadline of ctx passes before, it gives
+// what is known as pending; that ctx was cancelled is an error.
 func (c *Controller) Wait(ctx context.Context, requestID string) (Outcome, error) {
 	c.mu.Lock()
 	t := c.follow(requestID)
@@ -131,7 +132,11 @@ func (c *Controller) Wait(ctx context.Context, requestID string) (Outcome, error
 	if t.final {
 		return t.outcome, nil
 	}
-	return c.pendingOutcome(requestID, t), fmt.Errorf("waiting for request %s: %w", requestID, context.Cause(ctx))
+	out := c.pendingOutcome(requestID, t)
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return out, nil
+	}
+	return out, fmt.Errorf("waiting for request %s: %w", requestID, context.Cause(ctx))
 }
 
 func (c *Controller) pendingOutcome(id string, t *tracked) Outcome {

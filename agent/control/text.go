@@ -52,18 +52,14 @@ func rangeText(l Limits, unit string) string {
 	return fmt.Sprintf("%s to %s", quantity(l.Min, ""), quantity(l.Max, unit))
 }
 
-// sentence says who holds the output, where it goes and what hinders it.
-func (e Explanation) sentence() string {
-	var parts []string
-	switch {
-	case e.Winner == nil:
-		parts = append(parts, fmt.Sprintf("nobody holds it, so it takes its safe value %s", quantity(e.Aim, e.Unit)))
-	case e.Clamped != nil:
-		parts = append(parts, fmt.Sprintf("%s holds it with priority %d and asked for %s, cut to %s",
-			e.Winner.Owner, e.Winner.Priority, quantity(e.Clamped.Asked, e.Unit), quantity(e.Clamped.To, e.Unit)))
-	default:
-		parts = append(parts, fmt.Sprintf("%s holds it with priority %d and asked for %s",
-			e.Winner.Owner, e.Winner.Priority, quantity(e.Winner.Value, e.Unit)))
+// Sentence says for people who holds the output, where it goes and what hinders it. Times are shown in loc; nil: UTC.
+func (e Explanation) Sentence(loc *time.Location) string {
+	if loc == nil {
+		loc = time.UTC
+	}
+	parts := []string{e.holder()}
+	if e.Winner != nil && e.Winner.Expires != nil {
+		parts[0] += ", until " + e.Winner.Expires.In(loc).Format("15:04:05")
 	}
 	if e.Ramp != nil {
 		parts = append(parts, fmt.Sprintf("it ramps at %s a second and is there in %s",
@@ -83,4 +79,16 @@ func (e Explanation) sentence() string {
 		parts = append(parts, fmt.Sprintf("the device reads %s instead", quantity(*e.ReadBack, e.Unit)))
 	}
 	return strings.Join(parts, "; ") + "."
+}
+
+func (e Explanation) holder() string {
+	switch {
+	case e.Winner == nil:
+		return fmt.Sprintf("nobody holds %s, so it takes its safe value %s", e.Output, quantity(e.Aim, e.Unit))
+	case e.Clamped != nil:
+		return fmt.Sprintf("%s holds %s with priority %d and asked for %s, cut to %s",
+			e.Winner.Owner, e.Output, e.Winner.Priority, quantity(e.Clamped.Asked, e.Unit), quantity(e.Clamped.To, e.Unit))
+	}
+	return fmt.Sprintf("%s holds %s with priority %d and asked for %s",
+		e.Winner.Owner, e.Output, e.Winner.Priority, quantity(e.Winner.Value, e.Unit))
 }
