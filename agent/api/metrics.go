@@ -50,7 +50,8 @@ var metricDocs = []struct {
 	{"store_up", "1 while Redis answers.", nil},
 	{"store_memory_bytes", "Memory that Redis uses.", nil},
 	{"store_reconnects_total", "Connections to Redis that were made anew.", nil},
-	{"store_apply_quantile_seconds", "Time of one round trip of a batch, by quantile.", []string{"quantile"}},
+	{"store_apply_p50_seconds", "Time of one round trip of a batch, the median of the last ones.", nil},
+	{"store_apply_p99_seconds", "Time of one round trip of a batch, exceeded by one in a hundred of the last ones.", nil},
 	{"intake_frames_total", "Frames taken in.", nil},
 	{"intake_points_total", "Values taken in.", nil},
 	{"intake_frames_per_second", "Frames taken in a second, lately.", nil},
@@ -143,8 +144,8 @@ func putStatus(s Status, put sample) {
 	put("store_up", gauge, flag(s.Store.State == "ok"))
 	put("store_memory_bytes", gauge, float64(s.Store.Memory))
 	put("store_reconnects_total", counter, float64(s.Store.Reconnects))
-	put("store_apply_quantile_seconds", gauge, s.Store.ApplyP50/1000, "0.5")
-	put("store_apply_quantile_seconds", gauge, s.Store.ApplyP99/1000, "0.99")
+	put("store_apply_p50_seconds", gauge, s.Store.ApplyP50/1000)
+	put("store_apply_p99_seconds", gauge, s.Store.ApplyP99/1000)
 	put("intake_frames_total", counter, float64(s.Intake.Frames))
 	put("intake_points_total", counter, float64(s.Intake.Points))
 	put("intake_frames_per_second", gauge, s.Intake.Rate)

@@ -2,6 +2,7 @@ package control
 
 import (
 	"math"
+	"slices"
 	"sort"
 )
 
@@ -60,7 +61,7 @@ type Ended struct {
 	Millis int64
 }
 
-// keepEnded bounds what is remembered of requests that are over, for explanations.
+// keepEnded bounds what is remembered of requests that are over: the last one of each of so many owners.
 const keepEnded = 8
 
 // Arbiter decides who holds each output, and what value that gives. It is deterministic: the same limits, requests and
@@ -220,8 +221,9 @@ func (s *standing) take(r Request, t int64) {
 
 func (s *standing) end(r Request, how Ending, t int64) {
 	delete(s.held, r.Owner)
+	s.ended = slices.DeleteFunc(s.ended, func(e Ended) bool { return e.Owner == r.Owner })
 	if len(s.ended) == keepEnded {
-		s.ended = append(s.ended[:0], s.ended[1:]...)
+		s.ended = slices.Delete(s.ended, 0, 1)
 	}
 	s.ended = append(s.ended, Ended{Request: r, Ending: how, Millis: t})
 }
@@ -331,7 +333,7 @@ func (a *Arbiter) Held(output string) []Request {
 	return out
 }
 
-// Ended are the last requests for an output that are over, the newest first.
+// Ended are the requests for an output that are over, the last one of each owner, the newest first.
 func (a *Arbiter) Ended(output string) []Ended {
 	s := a.outputs[output]
 	if s == nil {

@@ -2,6 +2,7 @@ package control
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -118,12 +119,10 @@ func (c *Controller) contenders(name string) []Contender {
 		}
 		out = append(out, Contender{Holder: *holderOf(&r), Lost: lost})
 	}
-	latest := map[string]bool{}
 	for _, e := range c.arb.Ended(name) {
-		if e.Ending == Replaced || latest[e.Owner] {
+		if e.Ending == Replaced || slices.ContainsFunc(held, func(r Request) bool { return r.Owner == e.Owner }) {
 			continue
 		}
-		latest[e.Owner] = true
 		at := time.UnixMilli(e.Millis).UTC()
 		out = append(out, Contender{Holder: *holderOf(&e.Request), Lost: string(e.Ending), Ended: &at})
 	}

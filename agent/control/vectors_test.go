@@ -2,8 +2,6 @@ package control
 
 import (
 	"encoding/json"
-	"errors"
-	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -48,13 +46,10 @@ type vectorCase struct {
 	Expect []vectorEntry
 }
 
-// readVectors reads the arbitration cases that the libraries' vectors hold, beside the ones of this package.
+// readVectors reads the arbitration cases, which are among the vectors of the libraries.
 func readVectors(t *testing.T) []vectorCase {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("..", "..", "lua", "vectors", "testdata", "rules", "arbitrate.json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		b, err = os.ReadFile(filepath.Join("testdata", "arbitrate.json"))
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
