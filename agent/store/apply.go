@@ -110,6 +110,9 @@ func (s *Store) Apply(ctx context.Context, b Batch) (Result, error) {
 }
 
 func (s *Store) apply(ctx context.Context, b Batch) (Result, error) {
+	if err := s.available(); err != nil {
+		return Result{}, err
+	}
 	if s.suspect != "" {
 		if err := s.restore(ctx); err != nil {
 			return Result{}, err

@@ -49,6 +49,9 @@ func (s *Store) call(ctx context.Context, command, function string, args []strin
 	if err != nil {
 		return nil, err
 	}
+	if err := s.available(); err != nil {
+		return nil, err
+	}
 	keys := s.keys.seven(lib)
 	if (function == "model_create" || function == "model_apply_template") && len(args) > 1 {
 		keys = append(keys, s.keys.model(args[1]))

@@ -43,8 +43,8 @@ func (s *Store) home(ctx context.Context) (*redis.Client, error) {
 // check looks whether the server can be used at all: reachable, new enough, with Functions, writable, and for this user.
 func (s *Store) check(ctx context.Context) error {
 	const doing = "checking the server"
-	if c, ok := s.client.(*redis.ClusterClient); ok {
-		if err := checkCluster(ctx, c); err != nil {
+	if s.mode == modeCluster {
+		if err := s.checkCluster(ctx); err != nil {
 			return explain(doing, s.where, err)
 		}
 	}
@@ -63,15 +63,34 @@ func (s *Store) check(ctx context.Context) error {
 	}))
 }
 
-func checkCluster(ctx context.Context, c *redis.ClusterClient) error {
-	info, err := c.ClusterInfo(ctx).Result()
+// checkCluster asks the first server of the addresses that answers how its cluster does. The client for clusters would only
+// say that it found none.
+func (s *Store) checkCluster(ctx context.Context) error {
+	options, err := clientOptions(s.o.Config, nil)
 	if err != nil {
 		return err
 	}
-	if state := infoField(info, "cluster_state"); state != "ok" {
-		return &Error{Problem: ClusterDown, Doing: "checking the cluster", Cause: fmt.Errorf("cluster_state is %q", state), Advice: advice[ClusterDown]}
+	var last error
+	for _, address := range s.o.Config.Addresses {
+		o := *options.Simple()
+		o.Addr = address
+		c := redis.NewClient(&o)
+		info, err := c.ClusterInfo(ctx).Result()
+		c.Close()
+		if err != nil {
+			last = err
+			if classify(err) == Unreachable {
+				continue
+			}
+			return err
+		}
+		if state := infoField(info, "cluster_state"); state != "ok" {
+			return &Error{Problem: ClusterDown, Doing: "checking the cluster", Where: "redis at " + address,
+				Cause: fmt.Errorf("cluster_state is %q", state), Advice: advice[ClusterDown]}
+		}
+		return nil
 	}
-	return nil
+	return last
 }
 
 func (s *Store) checkInfo(info string) error {

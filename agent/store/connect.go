@@ -38,8 +38,10 @@ func clientOptions(c site.Store, embedded *server) (*redis.UniversalOptions, err
 		SentinelUsername: c.Username, SentinelPassword: c.Password,
 		ClientName: "voltage", Protocol: 2, DisableIdentity: true,
 		MaxRetries: -1, DialerRetries: 1, DialTimeout: dialTimeout, ReadTimeout: ioTimeout, WriteTimeout: ioTimeout,
-		ContextTimeoutEnabled: true, PoolSize: 4, PoolTimeout: ioTimeout,
-		PipelinePoolSize: 1, PipelineWriteBufferSize: pipelineBuffer, PipelineReadBufferSize: 16 << 10,
+		ContextTimeoutEnabled: true, PoolTimeout: ioTimeout,
+		// Few connections are ever open. But a pool that failed to connect as often as it has places does not try for a second.
+		PoolSize: 32, PipelinePoolSize: 32,
+		PipelineWriteBufferSize: pipelineBuffer, PipelineReadBufferSize: 16 << 10,
 		ReadBufferSize: 16 << 10, WriteBufferSize: 16 << 10,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -68,30 +69,31 @@ func message(line string) string {
 	return line
 }
 
-// explainEnd says why the server ended, from its last lines.
+// explainEnd says why the server ended: what it said last, or the signal that ended it.
 func (s *server) explainEnd(e *ending) error {
-	why := ""
-	for _, line := range slices.Backward(e.lines) {
-		if strings.Contains(line, " # ") || strings.Contains(line, "***") || strings.Contains(line, "'") {
-			why = message(line)
-			break
-		}
-	}
-	if why == "" && len(e.lines) > 0 {
-		why = message(e.lines[len(e.lines)-1])
-	}
 	cause := e.err
-	switch {
-	case cause == nil:
+	if cause == nil {
 		cause = errors.New("it ended by itself")
-	case why != "":
-		cause = fmt.Errorf("%w: %s", cause, why)
 	}
-	if cause == nil || e.err == nil && why != "" {
-		cause = fmt.Errorf("it ended by itself: %s", why)
+	if why := e.lastWords(); why != "" {
+		cause = fmt.Errorf("%w: %s", cause, why)
 	}
 	return &Error{Problem: NotStarted, Doing: "running " + s.exe.path, Where: s.dir, Cause: cause,
 		Advice: "Its lines are in the agent's log at level debug"}
+}
+
+// lastWords is the last line in which the server complained; empty when it was ended from outside.
+func (e *ending) lastWords() string {
+	var exit *exec.ExitError
+	if errors.As(e.err, &exit) && !exit.Exited() || len(e.lines) == 0 {
+		return ""
+	}
+	for _, line := range slices.Backward(e.lines) {
+		if strings.Contains(line, " # ") || strings.Contains(line, "***") {
+			return message(line)
+		}
+	}
+	return message(e.lines[len(e.lines)-1])
 }
 
 // setAside moves a damaged append-only file out of the way. The journal has the past; what was only in Redis (states,

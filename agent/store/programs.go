@@ -77,7 +77,7 @@ func (s *Store) LoadPrograms(ctx context.Context, p *compile.Programs) error {
 
 // writePrograms replaces programs and changes the epoch in one transaction. work is held.
 func (s *Store) writePrograms(ctx context.Context, programs map[string]*program) error {
-	_, err := s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+	commands, err := s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		for _, name := range sortedNames(programs) {
 			p.Del(ctx, s.keys.program(name))
 			p.HSet(ctx, s.keys.program(name), programs[name].fields()...)
@@ -85,6 +85,19 @@ func (s *Store) writePrograms(ctx context.Context, programs map[string]*program)
 		p.Set(ctx, s.keys.epoch, newEpoch(), 0)
 		return nil
 	})
+	return reason(commands, err)
+}
+
+// reason is why a transaction failed: the error of the command that could not be queued, where there is one.
+func reason(commands []redis.Cmder, err error) error {
+	if err == nil || !strings.HasPrefix(err.Error(), "EXECABORT") {
+		return err
+	}
+	for _, c := range commands {
+		if e := c.Err(); e != nil && !strings.HasPrefix(e.Error(), "EXECABORT") {
+			return e
+		}
+	}
 	return err
 }
 
@@ -103,8 +116,8 @@ func (s *Store) tryProgram(ctx context.Context, library, suffix string, p *progr
 	} {
 		pipe.Do(ctx, "COPY", from, to, "REPLACE")
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return err
+	if commands, err := pipe.Exec(ctx); err != nil {
+		return reason(commands, err)
 	}
 	args := []any{"FCALL", batchFunction[library] + suffix, 7}
 	for _, k := range scratch.seven(library) {

@@ -48,7 +48,7 @@ func (s *Store) welcome(ctx context.Context, c *redis.Conn) error {
 
 // commander is a client or one connection.
 type commander interface {
-	TxPipelined(ctx context.Context, fn func(redis.Pipeliner) error) ([]redis.Cmder, error)
+	Pipelined(ctx context.Context, fn func(redis.Pipeliner) error) ([]redis.Cmder, error)
 }
 
 // knownFrames are the newest frames as HSET takes them. arrival is held.
@@ -62,16 +62,12 @@ func (s *Store) knownFrames() []any {
 
 // furnish replaces the frames and changes the epoch.
 func (s *Store) furnish(ctx context.Context, c commander, fields []any) error {
-	_, err := c.TxPipelined(ctx, func(p redis.Pipeliner) error {
+	_, err := c.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.Del(ctx, s.keys.frames)
 		p.Set(ctx, s.keys.epoch, newEpoch(), 0)
-		return nil
-	})
-	if err != nil || len(fields) == 0 {
-		return err
-	}
-	_, err = c.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		p.HSet(ctx, s.keys.frames, fields...)
+		if len(fields) > 0 {
+			p.HSet(ctx, s.keys.frames, fields...)
+		}
 		return nil
 	})
 	return err
@@ -204,6 +200,9 @@ func (s *Store) watch(ctx context.Context) {
 
 // look asks the server how it does and what it holds, and restores what is missing.
 func (s *Store) look(ctx context.Context, whole bool) error {
+	if err := s.available(); err != nil {
+		return err
+	}
 	home, err := s.home(ctx)
 	if err != nil {
 		return err

@@ -41,6 +41,7 @@ type server struct {
 	maxMemory int64
 	log       hclog.Logger
 	tell      func(name, detail string)
+	answers   func() // is called each time when the server answers
 	lock      *os.File
 
 	stopping chan struct{}
@@ -54,9 +55,10 @@ type server struct {
 	lastErr  error
 }
 
-// startServer starts the embedded server and returns when it answers. tell is called for what people must know.
-func startServer(ctx context.Context, exe executable, dataDir, runDir string, maxMemory int64, log hclog.Logger, tell func(name, detail string)) (*server, error) {
-	doing := "starting " + exe.path
+// startServer starts the embedded server and returns when it answers. tell is called for what people must know, answers
+// each time when the server answers after a start.
+func startServer(ctx context.Context, exe executable, o Options, tell func(name, detail string), answers func()) (*server, error) {
+	doing, dataDir, runDir, log := "starting "+exe.path, o.DataDir, o.RunDir, o.Log.Named("redis")
 	dir := filepath.Join(dataDir, "redis")
 	for _, d := range []string{dir, runDir} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
@@ -77,7 +79,7 @@ func startServer(ctx context.Context, exe executable, dataDir, runDir string, ma
 		return nil, err
 	}
 	s := &server{
-		exe: exe, dir: dir, place: where, password: newPassword(), maxMemory: maxMemory, log: log, tell: tell, lock: lock,
+		exe: exe, dir: dir, place: where, password: newPassword(), maxMemory: o.Config.MaxMemory, log: log, tell: tell, answers: answers, lock: lock,
 		stopping: make(chan struct{}), done: make(chan struct{}), state: StateStarting,
 	}
 	first := make(chan error, 1)
@@ -235,6 +237,7 @@ func (s *server) once(ready func()) *ending {
 		if s.awaitAnswer(ctx) {
 			s.setState(StateOK)
 			ready()
+			s.answers()
 		}
 	})
 	err := cmd.Wait()
@@ -268,6 +271,20 @@ func (s *server) options() *redis.Options {
 	return &redis.Options{
 		Network: "unix", Addr: s.place.socket, Username: agentUser, Password: s.password,
 		Protocol: 2, DisableIdentity: true, MaxRetries: -1, DialerRetries: 1, DialTimeout: 2 * time.Second,
+	}
+}
+
+// available is nil when the server runs and answers.
+func (s *server) available() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch s.state {
+	case StateOK:
+		return nil
+	case StateLoading:
+		return &Error{Problem: Loading, Doing: "asking redis-server", Where: s.dir, Advice: advice[Loading]}
+	default:
+		return &Error{Problem: Unreachable, Doing: "asking redis-server", Where: s.dir, Cause: s.lastErr, Advice: "It is being started again"}
 	}
 }
 

@@ -123,7 +123,7 @@ func (s *Store) open(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.server, err = startServer(ctx, exe, s.o.DataDir, s.o.RunDir, s.o.Config.MaxMemory, s.log.Named("redis"), s.tell)
+		s.server, err = startServer(ctx, exe, s.o, s.tell, s.stir)
 		if err != nil {
 			return err
 		}
@@ -192,6 +192,14 @@ func (s *Store) millis() int64 { return s.o.Now().UnixMilli() }
 
 // librariesDir holds the sources of the libraries that were loaded.
 func (s *Store) librariesDir() string { return filepath.Join(s.o.DataDir, "libraries") }
+
+// available is nil unless the embedded server is known not to answer: then there is no use in trying.
+func (s *Store) available() error {
+	if s.server == nil {
+		return nil
+	}
+	return s.server.available()
+}
 
 // explain adds what was tried to an error.
 func (s *Store) explain(doing string, err error) error { return explain(doing, s.where, err) }
