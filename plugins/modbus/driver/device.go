@@ -26,7 +26,7 @@ type device struct {
 	unit     byte
 	multiple bool
 	points   []point
-	byName   map[string]*point
+	outputs  map[string]*point // by name
 	requests []request
 	// refused are the points that the device has refused alone, with its words.
 	refused map[int]string
@@ -51,13 +51,15 @@ type slot struct {
 func newDevice(spec *sdk.DeviceSpec, l plan.Limits) *device {
 	d := &device{
 		unit: byte(spec.Config.Int("unit")), multiple: spec.Config.Bool("write_multiple"),
-		points: make([]point, len(spec.Points)), byName: make(map[string]*point, len(spec.Points)), refused: map[int]string{},
+		points: make([]point, len(spec.Points)), outputs: map[string]*point{}, refused: map[int]string{},
 	}
 	var items []plan.Item
 	for i := range spec.Points {
 		d.points[i], _ = newPoint(&spec.Points[i], spec.Config)
 		p := &d.points[i]
-		d.byName[p.spec.Name] = p
+		if p.spec.Writable {
+			d.outputs[p.spec.Name] = p
+		}
 		if p.spec.Readable {
 			items = append(items, plan.Item{Cells: p.cells(), ID: i})
 		}

@@ -18,7 +18,7 @@ const maxValue = 8
 
 // write sets a point and reads it back when it can be read. A safe value is not read back: others may wait for theirs.
 func (d *device) write(ctx context.Context, line *wire.Line, w poll.Writing, resp *sdk.WriteResponse) {
-	p := d.byName[w.Point.Name]
+	p := d.outputs[w.Point.Name]
 	written, err := d.set(ctx, line, p, w.Value)
 	if code, refused := wire.Exception(err); refused {
 		resp.Answer = exceptionText(code)
