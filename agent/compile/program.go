@@ -38,6 +38,9 @@ const (
 type item struct {
 	lua string
 	dev []int
+	// sweep is the condition as one plain expression, of a rule that can be evaluated in a sweep of its device's rules.
+	name, sweep string
+	sweepDevice int
 }
 
 // object writes a Lua table, field by field.
@@ -114,6 +117,7 @@ func (d *devices) sources(o *object, nodes ...*node) []int {
 func (d *devices) assemble(library string, items []item, points bool) Program {
 	p := Program{Library: library, Devices: d.readBy(items)}
 	var texts []string
+	var swept []item
 	direct := map[int]bool{}
 	size := 0
 	flush := func() {
@@ -134,9 +138,10 @@ func (d *devices) assemble(library string, items []item, points bool) Program {
 			b.WriteString(t)
 			b.WriteString(",\n")
 		}
+		b.WriteString(sweeps(swept))
 		b.WriteString("}\n")
 		p.Chunks = append(p.Chunks, b.String())
-		texts, direct, size = nil, map[int]bool{}, 0
+		texts, swept, direct, size = nil, nil, map[int]bool{}, 0
 	}
 	for _, it := range items {
 		added := 0
@@ -154,7 +159,10 @@ func (d *devices) assemble(library string, items []item, points bool) Program {
 			}
 		}
 		texts = append(texts, it.lua)
-		size += len(it.lua)
+		if it.sweep != "" {
+			swept = append(swept, it)
+		}
+		size += len(it.lua) + len(it.sweep)
 	}
 	flush()
 	heads := d.heads(points)
@@ -179,6 +187,30 @@ func (d *devices) readBy(items []item) []string {
 		}
 	}
 	return names
+}
+
+// sweeps writes, for each device, one function that evaluates all its plain conditions and lists those whose verdict is
+// not the one that was seen last. That costs a third of a call for each.
+func sweeps(items []item) string {
+	byDevice := map[int][]item{}
+	var order []int
+	for _, it := range items {
+		if byDevice[it.sweepDevice] == nil {
+			order = append(order, it.sweepDevice)
+		}
+		byDevice[it.sweepDevice] = append(byDevice[it.sweepDevice], it)
+	}
+	var b strings.Builder
+	for _, device := range order {
+		names := make([]string, len(byDevice[device]))
+		fmt.Fprintf(&b, "{ sweep = %d, run = function(Q, F)\nlocal d%d, n = d%d, 0\n", device, device, device)
+		for i, it := range byDevice[device] {
+			names[i] = quote(it.name)
+			fmt.Fprintf(&b, "if %s ~= Q[%d] then n = n + 1 F[n] = %d end\n", it.sweep, i+1, i+1)
+		}
+		fmt.Fprintf(&b, "return n\nend, rules = %s },\n", list(names))
+	}
+	return b.String()
 }
 
 // heads describes the devices.

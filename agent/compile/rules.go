@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/voltage-edge/voltage/agent/site"
 )
@@ -42,7 +43,8 @@ func (c *compiler) rule(d *devices, r *site.Rule) (item, bool) {
 	o := &object{}
 	o.text("name", r.Name)
 	dev := d.sources(o, append([]*node{when}, values...)...)
-	if !c.verdict(d, o, r, when, len(points(when))) {
+	it := item{dev: dev, name: r.Name}
+	if !c.verdict(d, o, r, when, &it) {
 		return item{}, false
 	}
 	c.timing(o, r)
@@ -55,15 +57,19 @@ func (c *compiler) rule(d *devices, r *site.Rule) (item, bool) {
 		sets[i] = lua
 	}
 	o.raw("set", list(sets))
-	return item{lua: o.finish(), dev: dev}, true
+	it.lua = o.finish()
+	return it, true
 }
 
-// verdict writes the condition: the devices that it is evaluated for, and both forms.
-func (c *compiler) verdict(d *devices, o *object, r *site.Rule, when *node, _ int) bool {
+// verdict writes the condition: the devices whose values it needs, and both forms.
+func (c *compiler) verdict(d *devices, o *object, r *site.Rule, when *node, it *item) bool {
 	o.raw("reads", d.numbers(when))
 	if r.Hysteresis == nil {
 		if lua, ok := d.fast(when); ok {
 			o.raw("fast", "function() "+lua+" end")
+			if plain, simple := strings.CutPrefix(lua, "return "); simple && !r.Disabled && len(it.dev) == 1 {
+				it.sweep, it.sweepDevice = plain, it.dev[0]
+			}
 		}
 	}
 	lua, ok := d.whole(when)

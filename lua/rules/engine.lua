@@ -57,12 +57,17 @@ do
       rule.renew = -huge
     end
     rule.acted = false
+    local awake = rule.renew < huge
+    if awake ~= rule.awake then
+      rule.awake = awake
+      for _, i in ipairs(rule.dev) do site.awake[i] = nil end
+    end
     if rule.dirty then save(site, rule) end
   end
 
   local function step(site, rule, t, verdict)
     Condition.step(site, rule, t, verdict, fire, fell)
-    rule.quiet = verdict
+    Engine.hush(rule, verdict)
     if rule.s.run then
       rule.s.run = nil
       save(site, rule)
@@ -76,7 +81,7 @@ do
     local s = rule.s
     rule.errors = rule.errors + 1
     s.run = (s.run or 0) + 1
-    rule.quiet = NEVER
+    Engine.hush(rule, NEVER)
     local text = type(problem) == 'table' and problem.err or tostring(problem)
     Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'error', 'rev', rule.rev, 'error', text })
     if s.run >= PARK_AFTER and not s.parked then
@@ -89,15 +94,34 @@ do
     save(site, rule)
   end
 
-  -- index lists the rules that each device's frames concern.
+  -- hush remembers the verdict that needs no step when it is seen again.
+  function Engine.hush(rule, verdict)
+    rule.quiet = verdict
+    if rule.seen then rule.seen[rule.seat] = verdict end
+  end
+
+  local function active(rule) return not rule.disabled and not rule.s.parked end
+
+  -- index sorts the rules by the devices whose frames concern them: those in sweeps, and those that are asked one by one.
   function Engine.index(site)
-    site.lists = {}
-    for i in ipairs(site.head.devices) do site.lists[i] = {} end
+    site.lists, site.sweeps, site.singles, site.awake = {}, {}, {}, {}
+    for i in ipairs(site.head.devices) do site.lists[i], site.sweeps[i], site.singles[i] = {}, {}, {} end
+    for _, item in ipairs(site.items) do
+      if item.sweep then
+        local seen, rules = {}, {}
+        for seat, name in ipairs(item.rules) do
+          local rule = site.by_name[name]
+          rules[seat], seen[seat] = rule, rule.quiet
+          rule.seen, rule.seat = seen, seat
+        end
+        table.insert(site.sweeps[item.sweep], { run = item.run, rules = rules, seen = seen })
+      end
+    end
     for _, rule in ipairs(site.items) do
-      if not rule.disabled and not rule.s.parked then
+      if rule.name and active(rule) then
         for _, i in ipairs(rule.dev) do
-          local list = site.lists[i]
-          list[#list + 1] = rule
+          table.insert(site.lists[i], rule)
+          if not rule.seen then table.insert(site.singles[i], rule) end
         end
       end
     end
@@ -121,7 +145,7 @@ do
     rule.s = s
     rule.level = rule.on == 'level' or rule.on == 'while'
     rule.judge = Condition.judge(rule)
-    rule.quiet, rule.renew, rule.dirty, rule.acted = NEVER, -huge, false, false
+    rule.quiet, rule.renew, rule.dirty, rule.acted, rule.awake = NEVER, huge, false, false, false
     rule.fires, rule.unknowns, rule.errors, rule.fired = s.fires or 0, s.unknowns or 0, s.errors or 0, s.fired
     rule.counted = s.evaluations or 0
     rule.reads = rule.reads or rule.dev
@@ -132,7 +156,9 @@ do
     Request.load(site)
     site.taken, site.changed, site.evaluated = {}, 0, 0
     for i in ipairs(site.head.devices) do site.taken[i] = 0 end
-    for _, rule in ipairs(site.items) do restore(site, rule) end
+    for _, rule in ipairs(site.items) do
+      if rule.name then restore(site, rule) end
+    end
     for name in pairs(site.state.items) do
       if not site.by_name[name] then State.put(site.state, name, nil) end
     end
@@ -152,36 +178,80 @@ do
     return true
   end
 
-  local at_rule
+  local function by_rank(a, b) return a.rank < b.rank end
 
-  -- scan evaluates a list of rules from one on. at_rule is the one being looked at, for who catches an error.
-  local function scan(site, list, from, t)
-    local D = site.D
-    for k = from, #list do
-      at_rule = k
-      local rule = list[k]
-      local fast, verdict = rule.fast
-      if fast and all_known(D, rule.reads) then
-        verdict = fast()
-        if verdict == nil then verdict = rule.judge() end
-      else
-        verdict = rule.judge()
+  -- judge gives a rule's verdict by the shortest way.
+  local function judge(D, rule)
+    if rule.fast and all_known(D, rule.reads) then
+      local verdict = rule.fast()
+      if verdict ~= nil then return verdict end
+    end
+    return rule.judge()
+  end
+
+  -- wakeful lists a device's rules that act again by time or at every frame while they are true.
+  local function wakeful(site, i)
+    local list = site.awake[i]
+    if not list then
+      list = {}
+      for _, rule in ipairs(site.lists[i]) do
+        if rule.awake then list[#list + 1] = rule end
       end
-      if verdict ~= rule.quiet or t >= rule.renew then step(site, rule, t, verdict) end
+      site.awake[i] = list
+    end
+    return list
+  end
+
+  -- The rules to be stepped for a frame, and where sweeps put their findings.
+  local pending, found = {}, {}
+
+  -- ask puts a rule on the list if its verdict is new.
+  local function ask(D, rule)
+    local ok, verdict = pcall(judge, D, rule)
+    if not ok or verdict ~= rule.quiet then pending[#pending + 1] = rule end
+  end
+
+  -- gather lists the rules that device i's frame at t has something to do for: each whose verdict is not the one seen last,
+  -- and each that acts again. It is the only work for the many rules of which nothing is new.
+  local function gather(site, i, t)
+    local D = site.D
+    pending = {}
+    if D[i].known then
+      for _, sweep in ipairs(site.sweeps[i]) do
+        for k = 1, sweep.run(sweep.seen, found) do pending[#pending + 1] = sweep.rules[found[k]] end
+      end
+      local singles = site.singles[i]
+      for k = 1, #singles do ask(D, singles[k]) end
+    else
+      local list = site.lists[i]
+      for k = 1, #list do ask(D, list[k]) end
+    end
+    local awake = wakeful(site, i)
+    for k = 1, #awake do
+      if t >= awake[k].renew then pending[#pending + 1] = awake[k] end
     end
   end
 
-  -- take evaluates the rules that a device's frame concerns.
+  local function evaluate(site, rule, t)
+    step(site, rule, t, judge(site.D, rule))
+  end
+
+  -- take evaluates the rules that a device's frame concerns, in the order of the program.
   function Engine.take(site, i, t)
-    local list = site.lists[i]
     site.taken[i] = site.taken[i] + 1
-    site.evaluated = site.evaluated + #list
-    local from = 1
-    while true do
-      local ok, problem = pcall(scan, site, list, from, t)
-      if ok then return end
-      Engine.failed(site, list[at_rule], t, problem)
-      from = at_rule + 1
+    site.evaluated = site.evaluated + #site.lists[i]
+    gather(site, i, t)
+    local rules = pending
+    if #rules == 0 then return end
+    table.sort(rules, by_rank)
+    local last
+    for k = 1, #rules do
+      local rule = rules[k]
+      if rule ~= last and active(rule) then
+        local ok, problem = pcall(evaluate, site, rule, t)
+        if not ok then Engine.failed(site, rule, t, problem) end
+      end
+      last = rule
     end
   end
 
@@ -194,7 +264,7 @@ do
       Engine.failed(site, rule, t, problem)
       return
     end
-    rule.quiet = NEVER
+    Engine.hush(rule, NEVER)
     settle(site, rule, t)
   end
 
