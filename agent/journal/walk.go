@@ -19,7 +19,7 @@ type walker struct {
 	closed bool // nothing more comes to the open segment
 	dec    decoder
 	// wanted, when set, says which segments are worth reading.
-	wanted func(*segment) bool
+	wanted                 func(*segment) bool
 	skipFrames, skipEvents bool
 	// ctx, when set, ends the walk between two segments.
 	ctx context.Context

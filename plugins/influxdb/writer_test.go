@@ -56,8 +56,35 @@ func write(t *testing.T, w sdk.SinkWriter, req sdk.SinkWriteRequest) sdk.SinkWri
 	return resp
 }
 
-func TestAFrameBecomesARow(t *testing.T) {
+// TestOnARealServer runs on one influxd, with a new database for each.
+func TestOnARealServer(t *testing.T) {
 	s := influxtest.Start(t)
+	for name, test := range map[string]func(*testing.T, *influxtest.Server){
+		"a frame becomes a row":                           frameBecomesRow,
+		"names of all kinds come back":                    namesOfAllKindsComeBack,
+		"one measurement for all":                         oneMeasurementForAll,
+		"events of one millisecond are rows of their own": eventsOfOneMillisecondAreRowsOfTheirOwn,
+		"only the bad samples are refused":                onlyTheBadSamplesAreRefused,
+		"samples older than the server keeps":             samplesOlderThanTheServerKeeps,
+		"a bucket that is missing":                        bucketIsMissing,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.Empty()
+			test(t, s)
+		})
+	}
+	t.Run("a server that is gone", func(t *testing.T) {
+		w := openWriter(t, s.URL, nil)
+		s.Kill()
+		var resp sdk.SinkWriteResponse
+		err := w.Write(context.Background(), sdk.SinkWriteRequest{Samples: []sdk.Sample{number("m", "a", t0, 1)}}, &resp)
+		if err == nil || !strings.Contains(err.Error(), "connection refused") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func frameBecomesRow(t *testing.T, s *influxtest.Server) {
 	w := openWriter(t, s.URL, sdk.Values{"tags": map[string]string{"plant": "north, hall 1"}})
 	samples := []sdk.Sample{
 		number("meter", "power", t0, 12),
@@ -105,8 +132,7 @@ func TestAFrameBecomesARow(t *testing.T) {
 	}
 }
 
-func TestNamesOfAllKindsComeBack(t *testing.T) {
-	s := influxtest.Start(t)
+func namesOfAllKindsComeBack(t *testing.T, s *influxtest.Server) {
 	w := openWriter(t, s.URL, nil)
 	for device, want := range map[string]string{`a\`: "a_", `b\,c`: "b_,c", "d\ne": "d_e", `f\g`: `f\g`, "ü ü": "ü ü", `h"i`: `h"i`, "#j": "_j"} {
 		if resp := write(t, w, sdk.SinkWriteRequest{Samples: []sdk.Sample{number(device, device, t0, 1)}}); resp.Rejected != 0 {
@@ -127,8 +153,7 @@ func TestNamesOfAllKindsComeBack(t *testing.T) {
 	}
 }
 
-func TestOneMeasurementForAll(t *testing.T) {
-	s := influxtest.Start(t)
+func oneMeasurementForAll(t *testing.T, s *influxtest.Server) {
 	w := openWriter(t, s.URL, sdk.Values{"measurement": "points", "quality": qualityAlways})
 	write(t, w, sdk.SinkWriteRequest{Samples: []sdk.Sample{number("a", "power", t0, 1), number("b", "power", t0, 2)}})
 	rows := s.Query(`SELECT power, "power.quality" FROM points GROUP BY device`)
@@ -137,8 +162,7 @@ func TestOneMeasurementForAll(t *testing.T) {
 	}
 }
 
-func TestEventsOfOneMillisecondAreRowsOfTheirOwn(t *testing.T) {
-	s := influxtest.Start(t)
+func eventsOfOneMillisecondAreRowsOfTheirOwn(t *testing.T, s *influxtest.Server) {
 	w := openWriter(t, s.URL, sdk.Values{"events": true})
 	var events []sdk.Event
 	for i := range 3 {
@@ -155,8 +179,7 @@ func TestEventsOfOneMillisecondAreRowsOfTheirOwn(t *testing.T) {
 	}
 }
 
-func TestOnlyTheBadSamplesAreRefused(t *testing.T) {
-	s := influxtest.Start(t)
+func onlyTheBadSamplesAreRefused(t *testing.T, s *influxtest.Server) {
 	w := openWriter(t, s.URL, nil)
 	write(t, w, sdk.SinkWriteRequest{Samples: []sdk.Sample{{Device: "meter", Point: "p7", Time: t0, IsText: true, Text: "a text"}}})
 	var samples []sdk.Sample
@@ -184,8 +207,7 @@ func TestOnlyTheBadSamplesAreRefused(t *testing.T) {
 	}
 }
 
-func TestSamplesOlderThanTheServerKeeps(t *testing.T) {
-	s := influxtest.Start(t)
+func samplesOlderThanTheServerKeeps(t *testing.T, s *influxtest.Server) {
 	s.Query("CREATE RETENTION POLICY short ON site DURATION 1h REPLICATION 1")
 	w := openWriter(t, s.URL, sdk.Values{"bucket": "site/short"})
 	now := time.Now()
@@ -198,17 +220,12 @@ func TestSamplesOlderThanTheServerKeeps(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrongIsSaid(t *testing.T) {
-	s := influxtest.Start(t)
+func bucketIsMissing(t *testing.T, s *influxtest.Server) {
 	w := openWriter(t, s.URL, sdk.Values{"bucket": "nowhere/autogen"})
 	var resp sdk.SinkWriteResponse
 	req := sdk.SinkWriteRequest{Samples: []sdk.Sample{number("m", "a", t0, 1)}}
 	if err := w.Write(context.Background(), req, &resp); err == nil || !strings.Contains(err.Error(), `has no bucket "nowhere/autogen"`) || resp.Rejected != 0 {
 		t.Errorf("a missing bucket: %v, %+v", err, resp)
-	}
-	s.Kill()
-	if err := w.Write(context.Background(), req, &resp); err == nil || !strings.Contains(err.Error(), "connection refused") {
-		t.Errorf("a server that is not there: %v", err)
 	}
 }
 

@@ -65,8 +65,15 @@ bind-address = "127.0.0.1:0"
 	}
 	t.Cleanup(s.Kill)
 	s.Restart()
-	s.Query("CREATE DATABASE " + Database)
+	s.Empty()
 	return s
+}
+
+// Empty makes the database anew.
+func (s *Server) Empty() {
+	s.t.Helper()
+	s.Query("DROP DATABASE " + Database)
+	s.Query("CREATE DATABASE " + Database)
 }
 
 // executable is influxd of the PATH, of the repository's tools, or of Go's own folder.
