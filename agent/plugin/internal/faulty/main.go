@@ -93,7 +93,7 @@ type channel struct {
 }
 
 func (c *channel) Run(ctx context.Context, out sdk.Output) error {
-	if err := c.frame(out, 1); err != nil {
+	if err := c.sender(out)(1); err != nil {
 		return err
 	}
 	for _, d := range c.spec.Devices {
@@ -101,7 +101,7 @@ func (c *channel) Run(ctx context.Context, out sdk.Output) error {
 			return err
 		}
 	}
-	n := 1.0
+	n, send := 1.0, c.sender(out)
 	for {
 		select {
 		case <-ctx.Done():
@@ -114,7 +114,7 @@ func (c *channel) Run(ctx context.Context, out sdk.Output) error {
 		case count := <-c.flood:
 			for range count {
 				n++
-				if err := c.frame(out, n); err != nil {
+				if err := send(n); err != nil {
 					return err
 				}
 			}
@@ -122,21 +122,29 @@ func (c *channel) Run(ctx context.Context, out sdk.Output) error {
 	}
 }
 
-// frame sends a frame of each device with all its points at v.
-func (c *channel) frame(out sdk.Output, v float64) error {
+// sender returns a function that sends a frame of each device with all its points at v.
+func (c *channel) sender(out sdk.Output) func(v float64) error {
+	var builders []*frame.Builder
 	for _, d := range c.spec.Devices {
 		b, err := frame.NewBuilder(d.Table())
 		if err != nil {
-			return err
+			panic(err)
 		}
-		for i := range d.Table().Numbers {
-			b.Set(i, v)
-		}
-		if err := out.Frame(d.Name, b.Pack(nil, time.Now())); err != nil {
-			return err
-		}
+		builders = append(builders, b)
 	}
-	return nil
+	var packed []byte
+	return func(v float64) error {
+		for i, d := range c.spec.Devices {
+			for j := range d.Points {
+				builders[i].Set(j, v)
+			}
+			packed = builders[i].Pack(packed[:0], time.Now())
+			if err := out.Frame(d.Name, packed); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 func (c *channel) Write(ctx context.Context, req sdk.WriteRequest, resp *sdk.WriteResponse) {
@@ -172,6 +180,16 @@ func (c *channel) Write(ctx context.Context, req sdk.WriteRequest, resp *sdk.Wri
 		c.ends <- nil
 	case "flood":
 		c.flood <- int(req.Value)
+	case "pace":
+		// Of the benchmark: so many frames, ten at a time, ten times a second.
+		go func() {
+			tick := time.NewTicker(100 * time.Millisecond)
+			defer tick.Stop()
+			for range int(req.Value) / 10 {
+				<-tick.C
+				c.flood <- 10
+			}
+		}()
 	case "child":
 		cmd := exec.Command("/bin/sleep", "3600")
 		cmd.Stderr = os.Stderr
