@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,8 +52,11 @@ func (b *bus) Connect(ctx context.Context) error {
 
 func (b *bus) Poll(ctx context.Context, r *Reading) error {
 	defer b.enter("poll " + r.Device.Name)()
-	if b.poll != nil {
-		return b.poll(ctx, r)
+	b.mu.Lock()
+	poll := b.poll
+	b.mu.Unlock()
+	if poll != nil {
+		return poll(ctx, r)
 	}
 	for _, p := range r.Device.Points {
 		r.Frame.Set(p.Index, 1)
@@ -64,9 +68,10 @@ func (b *bus) Write(ctx context.Context, w Writing, resp *sdk.WriteResponse) {
 	what := fmt.Sprintf("write %s.%s=%v", w.Device.Name, w.Point.Name, w.Value)
 	b.mu.Lock()
 	b.log = append(b.log, fmt.Sprintf("%s %s", time.Since(b.start), what))
+	write := b.write
 	b.mu.Unlock()
-	if b.write != nil {
-		b.write(ctx, w, resp)
+	if write != nil {
+		write(ctx, w, resp)
 		return
 	}
 	resp.Written = w.Value
@@ -328,13 +333,12 @@ func TestLostConnection(t *testing.T) {
 		r.start()
 		r.wait(250 * time.Millisecond)
 		// A peer that closes an idle connection: made again at once, nobody notices.
-		once := errors.New("connection reset")
+		var reset atomic.Bool
+		reset.Store(true)
 		r.bus.mu.Lock()
 		r.bus.poll = func(ctx context.Context, rd *Reading) error {
-			if once != nil {
-				err := once
-				once = nil
-				return Lost(err)
+			if reset.CompareAndSwap(true, false) {
+				return Lost(errors.New("connection reset"))
 			}
 			rd.Frame.Set(0, 1)
 			rd.Frame.Set(1, 1)
@@ -349,7 +353,7 @@ func TestLostConnection(t *testing.T) {
 		r.bus.mu.Lock()
 		r.bus.refuse = errors.New("connection refused")
 		r.bus.mu.Unlock()
-		once = errors.New("connection reset")
+		reset.Store(true)
 		bad := len(r.out.of("b"))
 		r.wait(60 * time.Millisecond) // 410 ms
 		for _, d := range []string{"a", "b"} {
@@ -479,7 +483,9 @@ func TestWriteErrors(t *testing.T) {
 		r.start()
 		r.wait(10 * time.Millisecond)
 		// A refusal is no outage.
+		r.bus.mu.Lock()
 		r.bus.write = func(_ context.Context, _ Writing, resp *sdk.WriteResponse) { resp.Err = errors.New("illegal value") }
+		r.bus.mu.Unlock()
 		if _, err := write(r, "a", "p", 1); err == nil {
 			t.Error("a refusal is no success")
 		}
