@@ -1,6 +1,7 @@
 package lua
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -11,6 +12,9 @@ var (
 	suffixField  = regexp.MustCompile(`(?m)^(local Library = \{.*suffix = ')'`)
 )
 
+// ErrNoBundle is the error of As for a text that the bundler did not make.
+var ErrNoBundle = errors.New("the text is no bundle")
+
 // As returns a bundled library under another name, as BundleAs does: its own and each of its functions' with the suffix
 // behind it. It is for a library of which only the bundle is at hand, and fails for a text that is none.
 func (l Library) As(suffix string) (Library, error) {
@@ -20,7 +24,7 @@ func (l Library) As(suffix string) (Library, error) {
 	head, body, ok := strings.Cut(l.Source, "\nfunction open()\n")
 	first := "#!lua name=" + l.Name + "\n"
 	if !ok || !strings.HasPrefix(head, first) || !registration.MatchString(head) || !suffixField.MatchString(head) {
-		return Library{}, fmt.Errorf("the text of the library %q is no bundle", l.Name)
+		return Library{}, fmt.Errorf("library %q: %w", l.Name, ErrNoBundle)
 	}
 	head = "#!lua name=" + l.Name + suffix + "\n" + head[len(first):]
 	head = registration.ReplaceAllString(head, "${1}"+suffix+"'")

@@ -109,7 +109,7 @@ func (s *Store) Rollback(ctx context.Context, name string) error {
 		return refuse(doing, "there is none before the current one")
 	}
 	if err := s.try(ctx, e.Previous.library()); err != nil {
-		return s.explain(doing, refused(err))
+		return s.refused(doing, err)
 	}
 	if err := s.replace(ctx, e.Previous.library()); err != nil {
 		return s.explain(doing, err)
@@ -127,7 +127,7 @@ func (s *Store) load(ctx context.Context, lib lua.Library, withdrawn bool) error
 	}
 	e := s.known(ctx, lib.Name)
 	if err := s.try(ctx, lib); err != nil {
-		return s.explain(doing, refused(err))
+		return s.refused(doing, err)
 	}
 	if err := s.replace(ctx, lib); err != nil {
 		return s.explain(doing, err)

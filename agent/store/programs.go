@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/voltage-edge/voltage/agent/compile"
+	"github.com/voltage-edge/voltage/lua"
 )
 
 // trial is the name of the scratch key space in which libraries and programs are tried, and the suffix of a library's
@@ -61,7 +62,7 @@ func (s *Store) LoadPrograms(ctx context.Context, p *compile.Programs) error {
 			return refuse(doing, "there is none for %s", lib)
 		}
 		if err := s.tryProgram(ctx, lib, "", next[lib]); err != nil {
-			return s.explain(fmt.Sprintf("trying the program of %s beside the running one", lib), refused(err))
+			return s.refused(fmt.Sprintf("trying the program of %s beside the running one", lib), err)
 		}
 	}
 	s.work.Lock()
@@ -170,13 +171,12 @@ func (s *Store) dropTrial(ctx context.Context, library string) {
 	}
 }
 
-// refused turns a failure of Lua code into one about what was given.
-func refused(err error) error {
-	var reply redis.Error
-	if errors.As(err, &reply) && classify(err) == Failed {
-		return &Error{Problem: Refused, Doing: "running it", Cause: err, Advice: "What runs goes on unchanged"}
+// refused explains an error; one of Lua code is a refusal of what was given.
+func (s *Store) refused(doing string, err error) error {
+	if ownFailure(err) || errors.Is(err, lua.ErrNoBundle) {
+		return &Error{Problem: Refused, Doing: doing, Cause: err, Advice: "What runs goes on unchanged"}
 	}
-	return err
+	return s.explain(doing, err)
 }
 
 func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
 	"github.com/voltage-edge/voltage/agent/compile"
@@ -97,6 +98,8 @@ func load(t testing.TB, s *Store) {
 		t.Fatal(err)
 	}
 }
+
+var functionQuery = redis.FunctionListQuery{}
 
 var table = frame.Table{Numbers: []string{"x"}}
 
