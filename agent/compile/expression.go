@@ -47,9 +47,9 @@ func (c *checker) check(e hcl.Expression) *node {
 		}
 		return nil
 	}
-	syntax, ok := c.native(e)
+	syntax, ok := e.(hclsyntax.Expression)
 	if !ok {
-		return nil
+		return c.fail(e.Range(), "Unsupported expression", "This is no expression of the native syntax.")
 	}
 	switch e := syntax.(type) {
 	case *hclsyntax.LiteralValueExpr:
@@ -74,27 +74,6 @@ func (c *checker) check(e hcl.Expression) *node {
 		return c.function(e)
 	}
 	return c.folded(syntax)
-}
-
-// native is the expression in HCL's own syntax. An expression of the JSON syntax is a text with a template in it.
-func (c *checker) native(e hcl.Expression) (hclsyntax.Expression, bool) {
-	if syntax, ok := e.(hclsyntax.Expression); ok {
-		return syntax, true
-	}
-	raw, diags := e.Value(nil)
-	if diags.HasErrors() || raw.IsNull() || !raw.IsKnown() {
-		c.fail(e.Range(), "Unsupported expression", "An expression in JSON is a text such as \"${device.meter.power > 80}\", a number, or true or false.")
-		return nil, false
-	}
-	if raw.Type() != cty.String {
-		return &hclsyntax.LiteralValueExpr{Val: raw, SrcRange: e.Range()}, true
-	}
-	start := e.Range().Start
-	start.Column++
-	start.Byte++
-	syntax, diags := hclsyntax.ParseTemplate([]byte(raw.AsString()), e.Range().Filename, start)
-	*c.diags = append(*c.diags, diags...)
-	return syntax, !diags.HasErrors()
 }
 
 // folded is an expression of a kind that conditions don't have, if it is constant.

@@ -140,7 +140,7 @@ func (c *checker) converted(n *node, unit string, rng hcl.Range) *node {
 		copied.unit = unit
 		return &copied
 	}
-	factor, ok := unitFactor(n.unit, unit)
+	factor, ok := site.ConvertUnit(n.unit, unit)
 	if !ok {
 		return c.fail(rng, "Different units", "This is in %s, and %s is wanted. %s", n.unit, unit, howToConvert(unit, n.unit))
 	}
@@ -214,11 +214,5 @@ func traversalText(t hcl.Traversal) string {
 type scope struct{ *site.Scope }
 
 func (s scope) Context() *hcl.EvalContext { return s.Constants }
-
-func (s scope) Resolve(t hcl.Traversal) (site.Ref, hcl.Diagnostics) {
-	return any(s.Scope).(interface {
-		Resolve(hcl.Traversal) (site.Ref, hcl.Diagnostics)
-	}).Resolve(t)
-}
 
 func scopeOf(s *site.Scope) Resolver { return scope{s} }

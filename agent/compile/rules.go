@@ -146,7 +146,7 @@ func (c *compiler) setValue(set *site.Set) *node {
 	}
 	if n.unit != "" && set.Output.Unit != "" {
 		// The value's unit is known, so is the output's: what is between them needs no factor of the action.
-		scale, ok := unitFactor(n.unit, set.Output.Unit)
+		scale, ok := site.ConvertUnit(n.unit, set.Output.Unit)
 		if !ok {
 			return k.fail(set.Value.Range(), "Different units", "This is in %s, and %s takes %s. %s", n.unit, set.Target, set.Output.Unit, howToConvert(set.Output.Unit, n.unit))
 		}

@@ -109,9 +109,15 @@ func loadLibrary(t testing.TB, c *redis.Client, name string) {
 	}
 }
 
+// fataler is a test, or a check of random input.
+type fataler interface {
+	Helper()
+	Fatal(args ...any)
+}
+
 var epochs int
 
-func loadProgram(t testing.TB, c *redis.Client, k []string, p compile.Program) {
+func loadProgram(t fataler, c *redis.Client, k []string, p compile.Program) {
 	t.Helper()
 	ctx := context.Background()
 	fields := []any{"rev", p.Revision, "n", len(p.Chunks)}

@@ -15,7 +15,7 @@ const (
 	Request = "request"
 	// Alarm is a transition of an alarm. Fields: alarm, event, by, comment, value, quality, text, and the state after it.
 	Alarm = "alarm"
-	// Rule is a rule that fired or failed. Fields: rule, event (fired, error, parked), why, error.
+	// Rule is a rule that fired or failed. Fields: rule, event (fired, ended, error, parked), edge, rev, why, error.
 	Rule = "rule"
 	// Write is what was written to a device. Fields: output, value, old, owner, priority, rev, why, request, outcome
 	// (written, failed, mismatch), answer, read_back, took (ms).

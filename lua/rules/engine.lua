@@ -232,8 +232,11 @@ do
     end
   end
 
-  local function evaluate(site, rule, t)
-    step(site, rule, t, judge(site.D, rule))
+  -- evaluate evaluates one rule at t, as if a frame had come, and gives the verdict.
+  function Engine.evaluate(site, rule, t)
+    local verdict = judge(site.D, rule)
+    step(site, rule, t, verdict)
+    return verdict
   end
 
   -- take evaluates the rules that a device's frame concerns, in the order of the program.
@@ -248,7 +251,7 @@ do
     for k = 1, #rules do
       local rule = rules[k]
       if rule ~= last and active(rule) then
-        local ok, problem = pcall(evaluate, site, rule, t)
+        local ok, problem = pcall(Engine.evaluate, site, rule, t)
         if not ok then Engine.failed(site, rule, t, problem) end
       end
       last = rule
@@ -273,13 +276,6 @@ do
     fire(site, rule, t, 'forced', true)
     rule.acted = false
     save(site, rule)
-  end
-
-  -- evaluate evaluates one rule at t, as if a frame had come, and gives the verdict.
-  function Engine.evaluate(site, rule, t)
-    local verdict = rule.judge()
-    step(site, rule, t, verdict)
-    return verdict
   end
 
   -- open and close frame each function that may change something.
