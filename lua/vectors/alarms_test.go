@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
@@ -43,6 +44,25 @@ func TestAlarmCases(t *testing.T) {
 	}
 	if total != 73 {
 		t.Errorf("%d cases passed, expected 73", total)
+	}
+}
+
+// TestAlarmCorners plays cases of our own: what the others leave to the rulings.
+func TestAlarmCorners(t *testing.T) {
+	text, err := os.ReadFile("testdata/alarm-corners/corners.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group alarmGroup
+	if err := json.Unmarshal(text, &group); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range group.Cases {
+		t.Run(c.Name, func(t *testing.T) { playOracle(t, c) })
+	}
+	passed, failures, err := runAlarmCases(context.Background(), luatest.Start(t).Client, text)
+	if err != nil || passed != len(group.Cases) {
+		t.Errorf("%d of %d passed: %v %v", passed, len(group.Cases), failures, err)
 	}
 }
 

@@ -165,7 +165,7 @@ func TestLibraryAgreesWithTheOracle(t *testing.T) {
 		o := newOracle(defs)
 		newest := map[string]int64{}
 		at := int64(0)
-		for range rapid.IntRange(5, 60).Draw(t, "steps") {
+		for range rapid.IntRange(5, 90).Draw(t, "steps") {
 			at += rapid.SampledFrom([]int64{0, 1, 100, 700, 1100, 3100, 5003, 9000}).Draw(t, "wait")
 			if rapid.IntRange(0, 9).Draw(t, "what") < 6 {
 				steps := drawSamples(t, &at, newest)
@@ -197,9 +197,9 @@ func drawSamples(t *rapid.T, at *int64, newest map[string]int64) []alarmStep {
 	for _, point := range points[:rapid.IntRange(1, len(points)).Draw(t, "batch")] {
 		*at += rapid.SampledFrom([]int64{0, 0, 1, 700, 2000}).Draw(t, "gap")
 		value := float64(rapid.IntRange(0, 10).Draw(t, "value"))
-		s := &alarmSample{Point: point, Value: &value, Quality: rapid.SampledFrom([]string{"good", "good", "good", "good", "uncertain", "bad"}).Draw(t, "quality")}
+		s := &alarmSample{Point: point, Value: &value, Quality: rapid.SampledFrom([]string{"good", "good", "good", "uncertain", "bad"}).Draw(t, "quality")}
 		last, seen := newest[point]
-		if seen && (*at <= last || rapid.IntRange(0, 9).Draw(t, "late") == 0) {
+		if seen && (*at <= last || rapid.IntRange(0, 6).Draw(t, "late") == 0) {
 			ts := last - rapid.SampledFrom([]int64{0, 1, 500}).Draw(t, "behind")
 			s.TS = &ts
 		} else {
@@ -214,7 +214,7 @@ func drawCommand(t *rapid.T, at int64, defs []alarmDef) alarmStep {
 	d := rapid.SampledFrom(defs).Draw(t, "alarm")
 	step := alarmStep{T: at, Alarm: d.ID, Do: rapid.SampledFrom([]string{
 		"ack", "ack", "ack", "confirm", "confirm", "reset", "shelve", "shelve", "unshelve", "suppress", "unsuppress", "out_of_service", "in_service",
-		"disable", "enable", "enable", "advance", "restart",
+		"disable", "disable", "enable", "enable", "enable", "enable", "advance", "restart", "restart", "restart",
 	}).Draw(t, "do")}
 	if d.Kind == "stale" && step.Do == "disable" { // left open
 		step.Do = "advance"
