@@ -88,6 +88,10 @@ func (x *trouble) answer(c net.Conn, _ int, request, good []byte) error {
 
 // TestNeverAValueUnderTheWrongRegister reads units whose registers say which ones they are, through trouble of all kinds.
 func TestNeverAValueUnderTheWrongRegister(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for back-offs")
+	}
+	t.Parallel()
 	x := &trouble{rng: rand.New(rand.NewPCG(1, 2))}
 	p := wiretest.NewPeer(t, nil, x.answer)
 	var devices []sdk.DeviceSpec
@@ -130,6 +134,7 @@ func TestNeverAValueUnderTheWrongRegister(t *testing.T) {
 }
 
 func TestOneUnitAtATime(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	busy, most := 0, 0
 	p := wiretest.NewPeer(t, nil, func(c net.Conn, _ int, _, good []byte) error {
@@ -161,6 +166,7 @@ func TestOneUnitAtATime(t *testing.T) {
 
 // TestAWriteGoesBeforeTheRestOfAPoll has a device of many requests, each of which takes a while.
 func TestAWriteGoesBeforeTheRestOfAPoll(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var functions []byte
 	release := make(chan struct{}, 1)

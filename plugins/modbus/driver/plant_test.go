@@ -63,6 +63,7 @@ func pvSpec(t testing.TB) sdk.DeviceSpec {
 }
 
 func TestReadsThePlant(t *testing.T) {
+	t.Parallel()
 	plant := still(t, nil)
 	if err := errors.Join(plant.Set("load", 90), plant.Set("ev", 0), plant.Set("pv", 12.5)); err != nil {
 		t.Fatal(err)
@@ -84,6 +85,7 @@ func TestReadsThePlant(t *testing.T) {
 }
 
 func TestWritesThePlant(t *testing.T) {
+	t.Parallel()
 	plant := still(t, nil)
 	r := start(t, tcpConfig(plant.Address()), batterySpec(t), pvSpec(t))
 	expect := func(device, point string, value, written float64) {
@@ -111,6 +113,10 @@ func TestWritesThePlant(t *testing.T) {
 }
 
 func TestDeadUnitLeavesTheOthersAlone(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for back-offs")
+	}
+	t.Parallel()
 	plant := still(t, nil)
 	r := start(t, tcpConfig(plant.Address()), meterSpec(t), batterySpec(t))
 	r.until("both units", func() bool { return r.reads("battery", "soc", 70, 0.01) && r.known("meter") })
@@ -134,6 +140,10 @@ func TestDeadUnitLeavesTheOthersAlone(t *testing.T) {
 }
 
 func TestFaultsOfThePlant(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for back-offs")
+	}
+	t.Parallel()
 	plant := still(t, nil)
 	r := start(t, tcpConfig(plant.Address()), meterSpec(t), pvSpec(t))
 	good := func() {
@@ -174,6 +184,7 @@ func TestFaultsOfThePlant(t *testing.T) {
 }
 
 func TestRefusedPointsAreBadAlone(t *testing.T) {
+	t.Parallel()
 	plant := still(t, nil)
 	d := deviceSpec(t, "battery", plantsim.UnitBattery, nil,
 		numeric("soc", "input:100", "float32"),

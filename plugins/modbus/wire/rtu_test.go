@@ -10,73 +10,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/creack/pty"
-	"github.com/grid-x/modbus"
-
 	"github.com/voltage-edge/voltage/plugins/modbus/plan"
 	"github.com/voltage-edge/voltage/plugins/modbus/register"
 	"github.com/voltage-edge/voltage/plugins/modbus/wire/wiretest"
 )
 
-// rtuFrame packs a PDU for a unit, with its CRC.
-func rtuFrame(unit byte, pdu []byte) []byte {
-	h := modbus.NewRTUClientHandler("")
-	h.SetSlave(unit)
-	b, err := h.Encode(&modbus.ProtocolDataUnit{FunctionCode: pdu[0], Data: pdu[1:]})
-	if err != nil {
-		panic(err)
-	}
-	return b
-}
-
-// bus is the far end of a serial line.
-type bus struct {
-	far  *os.File
-	done sync.WaitGroup
-	mu   sync.Mutex
-	sent [][]byte // the good answers so far
-}
-
-// send puts bytes on the line.
-func (b *bus) send(p ...[]byte) {
-	for _, x := range p {
-		_, _ = b.far.Write(x)
-	}
-}
-
-// newBus is a pseudo-terminal with somebody at its far end who gets each request of eight bytes, and the good answer.
-func newBus(t testing.TB, reply func(b *bus, n int, request, good []byte)) (*bus, Config) {
-	t.Helper()
-	far, near, err := pty.Open()
-	if err != nil {
-		t.Skipf("no pseudo-terminal on this machine: %v", err)
-	}
-	b := &bus{far: far}
-	b.done.Add(1)
-	go func() {
-		defer b.done.Done()
-		request := make([]byte, 8)
-		for n := 0; ; n++ {
-			// What comes is read as a whole: requests of this test have eight bytes.
-			k, err := far.Read(request)
-			for err == nil && k < len(request) {
-				var more int
-				more, err = far.Read(request[k:])
-				k += more
-			}
-			if err != nil {
-				return
-			}
-			good := rtuFrame(request[0], wiretest.GoodPDU(request[0], request[1:6]))
-			reply(b, n, append([]byte(nil), request...), good)
-		}
-	}()
-	t.Cleanup(func() {
-		far.Close()
-		near.Close()
-		b.done.Wait()
-	})
-	return b, Config{Transport: RTU, Serial: Serial{Device: near.Name(), Baud: 115200, DataBits: 8, Parity: "none", StopBits: 1}}
+// onBus is the line to a bus.
+func onBus(t *testing.T, reply func(b *wiretest.Bus, n int, request, good []byte)) Config {
+	return Config{Transport: RTU, Serial: Serial{Device: wiretest.NewBus(t, reply), Baud: 115200, DataBits: 8, Parity: "none", StopBits: 1}}
 }
 
 func TestRTU(t *testing.T) {
@@ -89,53 +30,53 @@ func TestRTU(t *testing.T) {
 		name  string
 		echo  bool
 		want  error // of the first read; nil: it succeeds
-		reply func(b *bus, request, good []byte)
+		reply func(b *wiretest.Bus, request, good []byte)
 	}{
-		{name: "a good answer", reply: func(b *bus, _, good []byte) { b.send(good) }},
-		{name: "byte by byte", reply: func(b *bus, _, good []byte) {
+		{name: "a good answer", reply: func(b *wiretest.Bus, _, good []byte) { b.Send(good) }},
+		{name: "byte by byte", reply: func(b *wiretest.Bus, _, good []byte) {
 			for _, x := range good {
-				b.send([]byte{x})
+				b.Send([]byte{x})
 				time.Sleep(time.Millisecond)
 			}
 		}},
-		{name: "a CRC error", want: ErrViolation, reply: func(b *bus, _, good []byte) { b.send(damaged(good)) }},
-		{name: "noise before it", reply: func(b *bus, _, good []byte) { b.send([]byte{0xFF, 0x00, 0x07, 0x03, 0x81}, good) }},
-		{name: "noise after it", want: ErrViolation, reply: func(b *bus, _, good []byte) { b.send(append(edit(good, 0), 0xFF)) }},
-		{name: "another unit's answer first", reply: func(b *bus, request, good []byte) {
-			b.send(rtuFrame(8, wiretest.GoodPDU(8, request[1:6])), good)
+		{name: "a CRC error", want: ErrViolation, reply: func(b *wiretest.Bus, _, good []byte) { b.Send(damaged(good)) }},
+		{name: "noise before it", reply: func(b *wiretest.Bus, _, good []byte) { b.Send([]byte{0xFF, 0x00, 0x07, 0x03, 0x81}, good) }},
+		{name: "noise after it", want: ErrViolation, reply: func(b *wiretest.Bus, _, good []byte) { b.Send(append(edit(good, 0), 0xFF)) }},
+		{name: "another unit's answer first", reply: func(b *wiretest.Bus, request, good []byte) {
+			b.Send(wiretest.RTUFrame(8, wiretest.GoodPDU(8, request[1:6])), good)
 		}},
-		{name: "another unit's answer only", want: ErrViolation, reply: func(b *bus, request, _ []byte) {
-			b.send(rtuFrame(8, wiretest.GoodPDU(8, request[1:6])))
+		{name: "another unit's answer only", want: ErrViolation, reply: func(b *wiretest.Bus, request, _ []byte) {
+			b.Send(wiretest.RTUFrame(8, wiretest.GoodPDU(8, request[1:6])))
 		}},
-		{name: "another function", want: ErrViolation, reply: func(b *bus, request, _ []byte) {
-			b.send(rtuFrame(7, append([]byte{4}, wiretest.GoodPDU(7, request[1:6])[1:]...)))
+		{name: "another function", want: ErrViolation, reply: func(b *wiretest.Bus, request, _ []byte) {
+			b.Send(wiretest.RTUFrame(7, append([]byte{4}, wiretest.GoodPDU(7, request[1:6])[1:]...)))
 		}},
-		{name: "fewer registers", want: ErrViolation, reply: func(b *bus, _, _ []byte) { b.send(rtuFrame(7, []byte{3, 4, 1, 2, 3, 4})) }},
-		{name: "more registers", want: ErrViolation, reply: func(b *bus, request, _ []byte) {
-			b.send(rtuFrame(7, wiretest.GoodPDU(7, edit(request[1:6], 4, request[5]+1))))
+		{name: "fewer registers", want: ErrViolation, reply: func(b *wiretest.Bus, _, _ []byte) { b.Send(wiretest.RTUFrame(7, []byte{3, 4, 1, 2, 3, 4})) }},
+		{name: "more registers", want: ErrViolation, reply: func(b *wiretest.Bus, request, _ []byte) {
+			b.Send(wiretest.RTUFrame(7, wiretest.GoodPDU(7, edit(request[1:6], 4, request[5]+1))))
 		}},
-		{name: "a byte count that lies", want: ErrViolation, reply: func(b *bus, request, _ []byte) {
-			b.send(rtuFrame(7, edit(wiretest.GoodPDU(7, request[1:6]), 1, 6)))
+		{name: "a byte count that lies", want: ErrViolation, reply: func(b *wiretest.Bus, request, _ []byte) {
+			b.Send(wiretest.RTUFrame(7, edit(wiretest.GoodPDU(7, request[1:6]), 1, 6)))
 		}},
-		{name: "silence", want: os.ErrDeadlineExceeded, reply: func(*bus, []byte, []byte) {}},
-		{name: "half of it", want: ErrViolation, reply: func(b *bus, _, good []byte) { b.send(good[:9]) }},
-		{name: "noise without end", want: ErrViolation, reply: func(b *bus, _, _ []byte) { b.send(make([]byte, maxNoise+8)) }},
-		{name: "an echo that was announced", echo: true, reply: func(b *bus, request, good []byte) { b.send(request, good) }},
-		{name: "an echo that was not", want: ErrViolation, reply: func(b *bus, request, _ []byte) { b.send(request) }},
-		{name: "an echo that is damaged", echo: true, want: ErrViolation, reply: func(b *bus, request, good []byte) { b.send(edit(request, 2, 9), good) }},
+		{name: "silence", want: os.ErrDeadlineExceeded, reply: func(*wiretest.Bus, []byte, []byte) {}},
+		{name: "half of it", want: ErrViolation, reply: func(b *wiretest.Bus, _, good []byte) { b.Send(good[:9]) }},
+		{name: "noise without end", want: ErrViolation, reply: func(b *wiretest.Bus, _, _ []byte) { b.Send(make([]byte, maxNoise+8)) }},
+		{name: "an echo that was announced", echo: true, reply: func(b *wiretest.Bus, request, good []byte) { b.Send(request, good) }},
+		{name: "an echo that was not", want: ErrViolation, reply: func(b *wiretest.Bus, request, _ []byte) { b.Send(request) }},
+		{name: "an echo that is damaged", echo: true, want: ErrViolation, reply: func(b *wiretest.Bus, request, good []byte) { b.Send(edit(request, 2, 9), good) }},
 	}
 	cells := plan.Cells{Table: register.Holding, Address: 100, Quantity: 10}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			_, config := newBus(t, func(b *bus, n int, request, good []byte) {
+			config := onBus(t, func(b *wiretest.Bus, n int, request, good []byte) {
 				switch {
 				case n == 0:
 					c.reply(b, request, good)
 				case c.echo:
-					b.send(request, good)
+					b.Send(request, good)
 				default:
-					b.send(good)
+					b.Send(good)
 				}
 			})
 			config.Echo = c.echo
@@ -159,7 +100,7 @@ func TestRTU(t *testing.T) {
 }
 
 func TestRTUException(t *testing.T) {
-	_, config := newBus(t, func(b *bus, _ int, _, _ []byte) { b.send(rtuFrame(7, []byte{0x83, 2})) })
+	config := onBus(t, func(b *wiretest.Bus, _ int, _, _ []byte) { b.Send(wiretest.RTUFrame(7, []byte{0x83, 2})) })
 	config.Timeout = patience
 	l := lineTo(t, config)
 	_, err := l.Read(context.Background(), 7, plan.Cells{Table: register.Holding, Address: 1, Quantity: 1})
@@ -171,19 +112,18 @@ func TestRTUException(t *testing.T) {
 // TestRTULateAnswers has a unit whose answer to the first question comes just when the second one has been asked. Nothing
 // in it says which register it is about.
 func TestRTULateAnswers(t *testing.T) {
-	_, config := newBus(t, func(b *bus, n int, _, good []byte) {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.sent = append(b.sent, good)
+	var sent [][]byte
+	config := onBus(t, func(b *wiretest.Bus, n int, _, good []byte) {
+		sent = append(sent, good)
 		switch {
 		case n == 0:
 		case n < 4:
 			// The answer to the question before, and shortly after the one to this.
-			b.send(b.sent[n-1])
+			b.Send(sent[n-1])
 			time.Sleep(20 * time.Millisecond)
-			b.send(good)
+			b.Send(good)
 		default:
-			b.send(good)
+			b.Send(good)
 		}
 	})
 	l := lineTo(t, config)
@@ -205,12 +145,12 @@ func TestRTULateAnswers(t *testing.T) {
 }
 
 func TestRTUWritesAreConfirmed(t *testing.T) {
-	_, config := newBus(t, func(b *bus, n int, request, good []byte) {
+	config := onBus(t, func(b *wiretest.Bus, n int, request, good []byte) {
 		if n == 0 {
-			b.send(rtuFrame(7, edit(request[1:6], 1, 0, 99)))
+			b.Send(wiretest.RTUFrame(7, edit(request[1:6], 1, 0, 99)))
 			return
 		}
-		b.send(good)
+		b.Send(good)
 	})
 	l := lineTo(t, config)
 	if err := l.WriteRegisters(context.Background(), 7, 5, []byte{0, 1}, false); !errors.Is(err, ErrViolation) {
@@ -250,7 +190,7 @@ func TestRTUOverTCP(t *testing.T) {
 				if n == 0 {
 					continue // the first connection is deaf
 				}
-				_ = put(c, rtuFrame(request[0], wiretest.GoodPDU(request[0], request[1:6])))
+				_ = put(c, wiretest.RTUFrame(request[0], wiretest.GoodPDU(request[0], request[1:6])))
 			}
 			c.Close()
 		}
@@ -300,11 +240,11 @@ func FuzzTCPAnswer(f *testing.F) {
 }
 
 func FuzzRTUAnswer(f *testing.F) {
-	request := rtuFrame(7, []byte{3, 0, 100, 0, 3})
-	good := rtuFrame(7, wiretest.GoodPDU(7, request[1:6]))
+	request := wiretest.RTUFrame(7, []byte{3, 0, 100, 0, 3})
+	good := wiretest.RTUFrame(7, wiretest.GoodPDU(7, request[1:6]))
 	f.Add(good)
 	f.Add(append([]byte{7, 3, 6}, good...))
-	f.Add(rtuFrame(7, []byte{0x83, 2}))
+	f.Add(wiretest.RTUFrame(7, []byte{0x83, 2}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		framing := newRTUFraming(time.Second, false, false)
 		framing.SetSlave(7)
