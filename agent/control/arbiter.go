@@ -1,6 +1,7 @@
 package control
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"sort"
@@ -19,6 +20,19 @@ type Limits struct {
 }
 
 func (l Limits) clamp(v float64) float64 { return math.Max(l.Min, math.Min(l.Max, v)) }
+
+// check refuses limits that give no number to write.
+func (l Limits) check() error {
+	switch {
+	case math.IsNaN(l.Min) || math.IsNaN(l.Max) || l.Min > l.Max:
+		return fmt.Errorf("its range %g to %g is none", l.Min, l.Max)
+	case math.IsNaN(l.Safe) || math.IsInf(l.Safe, 0):
+		return fmt.Errorf("its safe value %g is no number", l.Safe)
+	case math.IsNaN(l.Ramp) || l.Ramp < 0:
+		return fmt.Errorf("its ramp %g is none", l.Ramp)
+	}
+	return nil
+}
 
 // Judgement is what an output is to be, from Millis on.
 type Judgement struct {
@@ -137,9 +151,9 @@ func (a *Arbiter) RemoveOutput(name string) {
 }
 
 // Put hands over a request; it counts from its At, or from the clock when that is later. It tells whether the arbiter
-// has the output. Nothing is judged before Advance.
+// has the output, and the value is a number. Nothing is judged before Advance.
 func (a *Arbiter) Put(r Request) bool {
-	if a.outputs[r.Output] == nil {
+	if a.outputs[r.Output] == nil || math.IsNaN(r.Value) || math.IsInf(r.Value, 0) {
 		return false
 	}
 	from := max(r.At, a.clock)

@@ -577,3 +577,14 @@ func TestWhy(t *testing.T) {
 		r.stop()
 	})
 }
+
+func TestLimitsThatGiveNoNumberAreRefused(t *testing.T) {
+	for _, l := range []Limits{
+		limits(math.NaN(), 1, 0, 0), limits(5, 1, 0, 0), limits(0, 1, 0, math.NaN()), limits(0, 1, math.NaN(), 0), limits(0, 1, -1, 0),
+		limits(0, math.Inf(1), 0, math.Inf(1)),
+	} {
+		if _, err := New(Options{Writer: newPlant(), Outputs: []Output{point("lan", "bess", l)}}); err == nil {
+			t.Errorf("%+v was taken", l)
+		}
+	}
+}

@@ -14,8 +14,8 @@ func (c *Controller) add(cfg Output) error {
 	if c.outputs[cfg.Name] != nil {
 		return fmt.Errorf("output %s is there twice", cfg.Name)
 	}
-	if cfg.Limits.Min > cfg.Limits.Max {
-		return fmt.Errorf("output %s: its least value %g is above its greatest %g", cfg.Name, cfg.Limits.Min, cfg.Limits.Max)
+	if err := cfg.Limits.check(); err != nil {
+		return fmt.Errorf("output %s: %w", cfg.Name, err)
 	}
 	c.arb.SetOutput(cfg.Name, cfg.Limits)
 	c.outputs[cfg.Name] = &output{Output: cfg, worker: c.workerOf(cfg.Channel)}
@@ -31,6 +31,9 @@ func (c *Controller) Reconfigure(ctx context.Context, outputs []Output) error {
 	for _, o := range outputs {
 		if _, twice := want[o.Name]; twice {
 			return fmt.Errorf("output %s is there twice", o.Name)
+		}
+		if err := o.Limits.check(); err != nil {
+			return fmt.Errorf("output %s: %w", o.Name, err)
 		}
 		want[o.Name] = o
 	}
