@@ -11,13 +11,13 @@ api {
 
 variable "peak" {
   description = "What the grid connection may give, in kW."
-  type        = "number"
+  type        = number
   default     = 80
 }
 
 variable "influxdb_url" {
   description = "Where history goes beside the journal; empty: nowhere."
-  type        = "string"
+  type        = string
   default     = ""
 }
 
