@@ -61,7 +61,7 @@ func (c *compiler) model(d *devices, m *site.Model) (item, bool) {
 		e := &object{}
 		e.text("name", measurement.Name)
 		e.text("unit", measurement.Unit)
-		e.raw("dev", d.numbers(n))
+		d.sources(e, n)
 		e.expression("value", n, lua)
 		fmt.Fprintf(&o.revised, "measurement%d={%s};", i, e.revised.String())
 		measurements[i] = "{ " + e.b.String() + " }"
@@ -103,10 +103,9 @@ func actionItem(a *site.ActionMapping) string {
 	e.text("output", a.Output.FullName())
 	e.number("factor", factor)
 	if w := a.Output.Write; w != nil {
-		// The range is the output's; people set in the action's unit.
-		low, high := w.Min/factor, w.Max/factor
-		e.number("min", min(low, high))
-		e.number("max", max(low, high))
+		// The range is the output's, in its own unit.
+		e.number("min", w.Min)
+		e.number("max", w.Max)
 	}
 	return "{ " + e.b.String() + " }"
 }
