@@ -20,6 +20,7 @@ do
       end
       if alarms[2] then Machine.sort(alarms) end
       if at > site.clock then site.clock = at end
+      site.D.clock = site.clock
       for _, alarm in ipairs(alarms) do Machine.fire(panel, alarm, site.clock) end
       Machine.settle(panel, site.clock)
       -- One that had nothing to do yet, as its deadline had moved on, is not marked and gets its deadline here.
@@ -28,6 +29,7 @@ do
       end
     end
     if t > site.clock then site.clock = t end
+    site.D.clock = site.clock
     return site.clock
   end
 
