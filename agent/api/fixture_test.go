@@ -190,9 +190,11 @@ func start(t testing.TB, a *literal, change func(*Options)) (*Server, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop := serve(t, s)
+	s.Start()
 	t.Cleanup(func() {
-		stop()
+		if err := s.Stop(context.Background()); err != nil {
+			t.Errorf("stop: %v", err)
+		}
 		a.hub.Close()
 		left, _ := filepath.Glob(filepath.Join(data, "run", "*"))
 		if len(left) > 0 {
@@ -201,22 +203,6 @@ func start(t testing.TB, a *literal, change func(*Options)) (*Server, string) {
 		http.DefaultClient.CloseIdleConnections()
 	})
 	return s, o.Data
-}
-
-// serve serves until the function that it gives is called.
-func serve(t testing.TB, s *Server) (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx) }()
-	return func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("serve: %v", err)
-		}
-		if err := s.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	}
 }
 
 func dial(t testing.TB, data string) *Client {

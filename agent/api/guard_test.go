@@ -23,7 +23,7 @@ import (
 
 func TestGuardAgainstBrowsers(t *testing.T) {
 	s, _ := start(t, newLiteral(), nil)
-	url := s.Address()
+	url := s.URL()
 	for name, c := range map[string]struct {
 		method, path, body string
 		headers            []string
@@ -68,7 +68,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 	a := newLiteral()
 	s, _ := start(t, a, nil)
 	put := func(body string) (int, string) {
-		return fetch(t, "PUT", s.Address()+"/api/v1/values/battery.setpoint", body, asJSON)
+		return fetch(t, "PUT", s.URL()+"/api/v1/values/battery.setpoint", body, asJSON)
 	}
 	for body, want := range map[string]int{
 		``:                                400,
@@ -108,14 +108,14 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		"/api/v1/events?limit=5&kind=alarm&kind=write":   200,
 		"/api/v1/alarms?all=maybe":                       400,
 	} {
-		if code, got := fetch(t, "GET", s.Address()+path, ""); code != want {
+		if code, got := fetch(t, "GET", s.URL()+path, ""); code != want {
 			t.Errorf("%s: %d, expected %d: %s", path, code, want, got)
 		}
 	}
-	if code, got := fetch(t, "POST", s.Address()+"/api/v1/alarms/grid/explode", ""); code != 404 || !strings.Contains(got, "shelve") {
+	if code, got := fetch(t, "POST", s.URL()+"/api/v1/alarms/grid/explode", ""); code != 404 || !strings.Contains(got, "shelve") {
 		t.Errorf("%d %s", code, got)
 	}
-	if code, _ := fetch(t, "POST", s.Address()+"/api/v1/alarms/grid/ack", ""); code != 200 || a.alarm.By != "api" {
+	if code, _ := fetch(t, "POST", s.URL()+"/api/v1/alarms/grid/ack", ""); code != 200 || a.alarm.By != "api" {
 		t.Errorf("%d %+v", code, a.alarm)
 	}
 }
@@ -218,7 +218,7 @@ func FuzzBodies(f *testing.F) {
 	s, _ := start(f, newLiteral(), nil)
 	f.Fuzz(func(t *testing.T, body string) {
 		for _, to := range []struct{ method, path string }{{"PUT", "/api/v1/values/a.b"}, {"POST", "/api/v1/alarms/a/shelve"}} {
-			if code, got := fetch(t, to.method, s.Address()+to.path, body, asJSON); code >= 500 {
+			if code, got := fetch(t, to.method, s.URL()+to.path, body, asJSON); code >= 500 {
 				t.Errorf("%s %q: %d %s", to.path, body, code, got)
 			}
 		}

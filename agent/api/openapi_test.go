@@ -125,7 +125,7 @@ func TestDocument(t *testing.T) {
 	a := newLiteral()
 	s, data := start(t, a, nil)
 	client := dial(t, data)
-	code, body := fetch(t, "GET", s.Address()+"/api/v1/openapi.json", "")
+	code, body := fetch(t, "GET", s.URL()+"/api/v1/openapi.json", "")
 	var doc map[string]any
 	if err := json.Unmarshal([]byte(body), &doc); code != 200 || err != nil {
 		t.Fatalf("%d %v", code, err)
@@ -186,7 +186,7 @@ func TestDocument(t *testing.T) {
 		})
 	}
 	t.Run("errors", func(t *testing.T) {
-		_, body := fetch(t, "GET", s.Address()+"/api/v1/values/none.such", "")
+		_, body := fetch(t, "GET", s.URL()+"/api/v1/values/none.such", "")
 		var out any
 		if err := json.Unmarshal([]byte(body), &out); err != nil {
 			t.Fatal(err)
@@ -196,7 +196,7 @@ func TestDocument(t *testing.T) {
 		}
 	})
 	t.Run("changes", func(t *testing.T) {
-		conn, _, err := websocket.Dial(t.Context(), s.Address()+"/api/v1/ws", nil)
+		conn, _, err := websocket.Dial(t.Context(), s.URL()+"/api/v1/ws", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -46,7 +45,7 @@ type Server struct {
 	cancel  context.CancelFunc
 }
 
-// New opens the listeners; nothing is answered before Serve. It refuses to listen beyond loopback without TLS and a
+// New opens the listeners; nothing is answered before Start. It refuses to listen beyond loopback without TLS and a
 // token, and a data folder on which an agent runs.
 func New(o Options) (*Server, error) {
 	if o.Agent == nil || o.Data == "" {
@@ -81,11 +80,11 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// Address is where the API is: the TCP listener's URL, or the socket when there is none.
-func (s *Server) Address() string {
+// URL is the address of the TCP listener, empty when there is none.
+func (s *Server) URL() string {
 	switch {
 	case s.tcp == nil:
-		return "unix:" + s.unix.path
+		return ""
 	case s.o.CertFile != "":
 		return "https://" + s.tcp.Addr().String()
 	}
@@ -95,37 +94,15 @@ func (s *Server) Address() string {
 // Socket is the path of the unix socket.
 func (s *Server) Socket() string { return s.unix.path }
 
-// farewell bounds how long requests under way may take to end once Serve is to end.
-const farewell = 3 * time.Second
-
-// Serve answers requests until ctx ends, then takes no more, cancels those under way, and closes the WebSockets. It is
-// called once; its error says which listener failed.
-func (s *Server) Serve(ctx context.Context) error {
-	failed := make(chan error, 2)
-	s.start(s.unix.Listener, s.mux(true), failed)
+// Start answers requests until Stop.
+func (s *Server) Start() {
+	s.serve(s.unix.Listener, s.mux(true))
 	if s.tcp != nil {
-		s.start(s.tcp, s.guard(s.mux(false)), failed)
+		s.serve(s.tcp, s.guard(s.mux(false)))
 	}
-	var err error
-	select {
-	case <-ctx.Done():
-	case <-s.ctx.Done():
-	case err = <-failed:
-	}
-	s.cancel()
-	limit, release := context.WithTimeout(context.Background(), farewell)
-	defer release()
-	for _, srv := range s.servers {
-		if srv.Shutdown(limit) != nil {
-			srv.Close()
-		}
-	}
-	s.serving.Wait()
-	s.sockets.Wait()
-	return err
 }
 
-func (s *Server) start(l net.Listener, h http.Handler, failed chan<- error) {
+func (s *Server) serve(l net.Listener, h http.Handler) {
 	srv := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -139,14 +116,27 @@ func (s *Server) start(l net.Listener, h http.Handler, failed chan<- error) {
 	s.servers = append(s.servers, srv)
 	s.serving.Go(func() {
 		if err := srv.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			failed <- fmt.Errorf("the api stopped serving on %s: %w", l.Addr(), err)
+			s.o.Log.Error("the api stopped serving", "address", l.Addr().String(), "error", err)
 		}
 	})
 }
 
-// Close ends Serve, closes the listeners and removes the socket; it also does that for a server that never served.
-func (s *Server) Close() error {
+// farewell bounds how long requests under way may take to end once the server is to stop.
+const farewell = 3 * time.Second
+
+// Stop takes no more requests, cancels those under way and waits for their ends until ctx ends, but not for long, closes
+// the WebSockets, and removes the socket. It also does that for a server that was not started.
+func (s *Server) Stop(ctx context.Context) error {
 	s.cancel()
+	ctx, release := context.WithTimeout(ctx, farewell)
+	defer release()
+	for _, srv := range s.servers {
+		if srv.Shutdown(ctx) != nil {
+			srv.Close() // what does not end by itself is cut off
+		}
+	}
+	s.serving.Wait()
+	s.sockets.Wait()
 	err := s.unix.Close()
 	if s.tcp != nil {
 		if e := s.tcp.Close(); e != nil && !errors.Is(e, net.ErrClosed) {

@@ -171,12 +171,12 @@ func TestLongDataFolderGetsAShortSocket(t *testing.T) {
 func TestHealth(t *testing.T) {
 	a := newLiteral()
 	s, _ := start(t, a, nil)
-	if code, body := fetch(t, "GET", s.Address()+"/healthz", ""); code != 200 || body != "{\"state\":\"ok\"}\n" {
+	if code, body := fetch(t, "GET", s.URL()+"/healthz", ""); code != 200 || body != "{\"state\":\"ok\"}\n" {
 		t.Errorf("%d %s", code, body)
 	}
 	a.status.Channels[0].State, a.status.Channels[0].Error = "failed", "connection refused"
 	a.status.Store.State = "down"
-	code, body := fetch(t, "GET", s.Address()+"/healthz", "")
+	code, body := fetch(t, "GET", s.URL()+"/healthz", "")
 	if code != 503 || !strings.Contains(body, "store is down") || !strings.Contains(body, "channel lan is failed: connection refused") {
 		t.Errorf("%d %s", code, body)
 	}
@@ -185,7 +185,7 @@ func TestHealth(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	a := newLiteral()
 	s, _ := start(t, a, nil)
-	code, body := fetch(t, "GET", s.Address()+"/metrics", "")
+	code, body := fetch(t, "GET", s.URL()+"/metrics", "")
 	if code != 200 {
 		t.Fatalf("%d %s", code, body)
 	}
@@ -202,7 +202,7 @@ func TestMetrics(t *testing.T) {
 	a.mu.Lock()
 	a.err = errBroken
 	a.mu.Unlock()
-	if code, body := fetch(t, "GET", s.Address()+"/metrics", ""); code != 200 || !strings.Contains(body, "voltage_up 0") {
+	if code, body := fetch(t, "GET", s.URL()+"/metrics", ""); code != 200 || !strings.Contains(body, "voltage_up 0") {
 		t.Errorf("%d", code)
 	}
 }

@@ -52,7 +52,7 @@ func TestWatchOverTheSocket(t *testing.T) {
 func TestSlowClientIsClosedWithAReason(t *testing.T) {
 	a := newLiteral()
 	s, _ := start(t, a, nil)
-	conn, _, err := websocket.Dial(t.Context(), s.Address()+"/api/v1/ws", nil)
+	conn, _, err := websocket.Dial(t.Context(), s.URL()+"/api/v1/ws", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestSlowClientIsClosedWithAReason(t *testing.T) {
 func TestSubscriptionsThatAreRefused(t *testing.T) {
 	s, _ := start(t, newLiteral(), nil)
 	for _, message := range []string{`nonsense`, `{"patterns":"x"}`, `{"after":-1}`, strings.Repeat("x", maxBody+1)} {
-		conn, _, err := websocket.Dial(t.Context(), s.Address()+"/api/v1/ws", nil)
+		conn, _, err := websocket.Dial(t.Context(), s.URL()+"/api/v1/ws", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +98,7 @@ func TestSubscriptionsThatAreRefused(t *testing.T) {
 		conn.CloseNow()
 	}
 	for _, origin := range []string{"https://evil.example", "null", "http://localhost:1"} {
-		conn, resp, err := websocket.Dial(t.Context(), s.Address()+"/api/v1/ws", &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {origin}}})
+		conn, resp, err := websocket.Dial(t.Context(), s.URL()+"/api/v1/ws", &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {origin}}})
 		if err == nil {
 			conn.CloseNow()
 			t.Errorf("a page of %s was let in", origin)
@@ -106,7 +106,7 @@ func TestSubscriptionsThatAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", origin, err)
 		}
 	}
-	if code, _ := fetch(t, "GET", s.Address()+"/api/v1/ws", ""); code != http.StatusUpgradeRequired {
+	if code, _ := fetch(t, "GET", s.URL()+"/api/v1/ws", ""); code != http.StatusUpgradeRequired {
 		t.Errorf("without an upgrade: %d", code)
 	}
 }
@@ -117,8 +117,8 @@ func TestStopEndsWatchersAndIdleConnections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop := serve(t, s)
-	watcher, _, err := websocket.Dial(t.Context(), s.Address()+"/api/v1/ws", nil)
+	s.Start()
+	watcher, _, err := websocket.Dial(t.Context(), s.URL()+"/api/v1/ws", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestStopEndsWatchersAndIdleConnections(t *testing.T) {
 	if err := watcher.Write(t.Context(), websocket.MessageText, []byte(`{}`)); err != nil {
 		t.Fatal(err)
 	}
-	silent, _, err := websocket.Dial(t.Context(), s.Address()+"/api/v1/ws", nil) // says nothing
+	silent, _, err := websocket.Dial(t.Context(), s.URL()+"/api/v1/ws", nil) // says nothing
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,9 @@ func TestStopEndsWatchersAndIdleConnections(t *testing.T) {
 			}
 		}
 	}()
-	stop()
+	if err := s.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
 	if _, err := os.Lstat(s.Socket()); err == nil {
 		t.Error("the socket is still there")
 	}
