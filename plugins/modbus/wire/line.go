@@ -101,7 +101,7 @@ type framing interface {
 	failed() bool
 }
 
-// Line is one connection. It is not safe for concurrent use, but for Close's ending of nothing but itself.
+// Line is one connection. It is not safe for concurrent use.
 type Line struct {
 	c       Config
 	open    func(context.Context) (stream, error)
