@@ -35,7 +35,7 @@ type Options struct {
 	// Table tells the journal what the slots of a device's frames mean, before its first frame and after a change of the
 	// site. It is called under the intake's lock. May be nil.
 	Table func(d *site.Device) error
-	Store   Applier
+	Store Applier
 	// Events takes what the libraries put on the stream, in order, each once. The next batch waits for it.
 	Events func([]event.Event)
 	// Watching tells whether anybody wants to know what changes, and Changed takes it: the values of each frame that differ
@@ -119,6 +119,9 @@ func (in *Intake) Frame(device string, packed []byte) error {
 	}
 	if d.mark {
 		markAll(packed, v.Len(), v.Texts())
+		if v, err = d.open(packed); err != nil {
+			return fmt.Errorf("frame of %s refused: %w", device, err)
+		}
 		d.mark = false
 	}
 	d.ever, d.stale = true, false
