@@ -119,7 +119,7 @@ func TestSchemas(t *testing.T) {
 		t.Errorf("sink: %v", err)
 	}
 	p, err := k.Profile(limit(t), "line", "boiler")
-	if err != nil || !strings.HasPrefix(string(p.CSV), "name,address") {
+	if err != nil || !strings.HasPrefix(string(p.CSV), "point,address") {
 		t.Errorf("profile: %+v %v", p, err)
 	}
 	p, err = k.Profile(limit(t), "line", "toaster")

@@ -60,10 +60,10 @@ func (driver) Check(_ context.Context, req sdk.CheckRequest, resp *sdk.CheckResp
 
 // profiles are the register maps that the plugin ships.
 var profiles = map[string]string{
-	"boiler": "name,address,type,unit,access\n" +
-		"temperature,temp,number,°C,read\n" +
-		"pressure,press,number,bar,read\n" +
-		"setpoint,set,number,°C,read write\n",
+	"boiler": "point,address,type,unit,access\n" +
+		"temperature,temp,number,°C,r\n" +
+		"pressure,press,number,bar,r\n" +
+		"setpoint,set,number,°C,rw\n",
 }
 
 // Profile gives a register map by name, or the names that there are.
