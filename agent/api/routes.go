@@ -128,7 +128,7 @@ func pastRoutes() []route {
 		},
 		{
 			method: "GET", path: "/api/v1/events", id: "events", tag: "agent", reply: []event.Event{},
-			summary: "What happened: alarms, requests, writes, restarts; the newest first",
+			summary: "What happened: alarms, requests, writes, restarts; in the order of time",
 			query: append(slices.Clone(spanQuery),
 				parameter{name: "kind", doc: "a kind of event; may be given several times", kind: "string", many: true},
 				parameter{name: "limit", doc: fmt.Sprintf("the most events, up to %d; the default is %d", maxEvents, defaultEvents), kind: "integer"}),
