@@ -43,7 +43,7 @@ do
   -- build makes the catalog of a site that was opened anew. Nothing is written.
   function Catalog.build(site)
     local catalog = {
-      models = {}, order = {}, readers = {}, readable = {}, writable = {}, packed = {}, newest = {}, sweep_at = 0, cursor = '0',
+      models = {}, order = {}, readers = {}, readable = {}, writable = {}, packed = {}, newest = {}, good = {}, sweep_at = 0, cursor = '0',
     }
     site.catalog = catalog
     for _, item in ipairs(site.items) do
@@ -65,9 +65,20 @@ do
     return catalog
   end
 
+  local zeros = {}
+
+  -- all_good tells whether no point of a frame has a quality other than good, which is 0.
+  local function all_good(layout, packed)
+    local n = layout.n
+    zeros[n] = zeros[n] or string.rep('\0', n)
+    return string.sub(packed, layout.quality + 1, layout.quality + n) == zeros[n]
+  end
+
   -- receive keeps a device's newest frame for quality and time.
-  function Catalog.receive(catalog, i, packed)
+  function Catalog.receive(site, i, packed)
+    local catalog = site.catalog
     catalog.packed[i] = packed
+    catalog.good[i] = all_good(site.layouts[i], packed)
     catalog.newest[i] = struct.unpack('<d', packed, 9)
   end
 end

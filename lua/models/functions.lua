@@ -6,7 +6,7 @@ do
       local catalog = Catalog.build(site)
       for i, device in ipairs(site.head.devices) do
         local packed = redis.call('HGET', keys[5], device.name)
-        if packed and Frame.fits(site.layouts[i], packed) then Catalog.receive(catalog, i, packed) end
+        if packed and Frame.fits(site.layouts[i], packed) then Catalog.receive(site, i, packed) end
       end
       for i, readers in pairs(catalog.readers) do
         local ts = catalog.newest[i]

@@ -17,10 +17,13 @@ do
   -- quality is the worst of a measurement's inputs; without a value it is bad.
   local function quality(site, measurement, value)
     if value == nil then return 'bad' end
-    local worst = 'good'
-    for _, input in ipairs(measurement.inputs or {}) do
-      local _, class = Frame.point(site.layouts[input[2]], site.catalog.packed[input[2]], input[3])
-      if RANK[class] > RANK[worst] then worst = class end
+    local worst, good, inputs = 'good', site.catalog.good, measurement.inputs
+    for k = 1, inputs and #inputs or 0 do
+      local device = inputs[k][2]
+      if not good[device] then
+        local _, class = Frame.point(site.layouts[device], site.catalog.packed[device], inputs[k][3])
+        if RANK[class] > RANK[worst] then worst = class end
+      end
     end
     return worst
   end
@@ -141,7 +144,7 @@ do
     local newest = catalog.newest[i]
     if ts - ts ~= 0 or newest and ts < newest then return 0, 0 end
     Frame.take(layout, site.D[i], packed)
-    Catalog.receive(catalog, i, packed)
+    Catalog.receive(site, i, packed)
     local readers = catalog.readers[i]
     if not readers then return 0, 0 end
     local stirred, changed = nil, 0

@@ -21,7 +21,7 @@ do
     local reading = catalog.models.m.readings[1]
     local packed = struct.pack('<BBHI4dd', 1, 3, 1, 7, 1000, 5) .. string.char(1, 1)
     Frame.take(site.layouts[1], D[1], packed)
-    Catalog.receive(catalog, 1, packed)
+    Catalog.receive(site, 1, packed)
     if not Mirror.evaluate(site, reading, 1000) or reading.value ~= 2.5 or reading.quality ~= 'uncertain' then
       return 'a measurement over an uncertain 5 is not an uncertain 2.5'
     end

@@ -25,9 +25,16 @@ do
     return yoe + era * 400 + (month <= 2 and 1 or 0), month, doy - floor((153 * mp + 2) / 5) + 1
   end
 
+  local last, last_text
+
   -- time is RFC 3339 in UTC of ms since the Unix epoch.
   function Text.time(ms)
-    ms = floor(ms)
+    if ms == last then return last_text end
+    last, last_text = ms, Text.date(floor(ms))
+    return last_text
+  end
+
+  function Text.date(ms)
     local days = floor(ms / DAY)
     local rest = ms - days * DAY
     local year, month, day = civil(days)
