@@ -28,12 +28,19 @@ type Site struct {
 	Rules     []*Rule
 	Sinks     []*Sink
 
+	Description string
+	// Folder is where the site's files are.
+	Folder string
+	// Files are all files that were read, CSV tables and secrets among them: a change of one is a change of the site.
+	Files []string
 	// Revision is the content hash of all that was read: files, CSV tables, variables.
 	Revision string
-	// Sources are the files by name, for the snippets of diagnostics.
+	// Sources are the files by name, for the snippets of diagnostics. Secrets in them are masked.
 	Sources map[string]*hcl.File
 
-	names map[string]any
+	index *index
+	// hashes of the content of each item, by kind and name.
+	hashes map[string]string
 }
 
 // Store says where Redis is.
@@ -90,19 +97,22 @@ type Plugin struct {
 // Library overrides a bundled library by a file of the site.
 type Library struct {
 	Name    string // models, alarms, rules, routes
-	File    string // empty: the bundled one
+	File    string // path of its main file; empty: the bundled one
 	Version string // constraint; empty: any
 	Range   hcl.Range
 }
 
 // Channel is one connection of one driver.
 type Channel struct {
-	Name    string
-	Plugin  string
-	Every   time.Duration
-	Config  Config
-	Devices []*Device
-	Range   hcl.Range
+	Name        string
+	Plugin      string
+	Description string
+	Every       time.Duration
+	Config      Config
+	Devices     []*Device
+	Range       hcl.Range
+
+	broken bool
 }
 
 // Config is a config block, decoded by the plugin's schema.
@@ -117,15 +127,20 @@ type Config struct {
 
 // Device is one unit on a channel.
 type Device struct {
-	Name    string // an instance of for_each is called name[key]
-	Channel *Channel
-	Profile string
-	Every   time.Duration
+	Name        string // an instance of for_each is called name[key]
+	Channel     *Channel
+	Profile     string
+	Description string
+	Every       time.Duration
 	// StaleAfter is the age at which its values become unknown; at least three times Every.
 	StaleAfter time.Duration
 	Config     Config
 	Points     []*Point
 	Range      hcl.Range
+
+	byName map[string]*Point
+	// broken: something is wrong with it that has been told, so that a point may be missing.
+	broken bool
 }
 
 // Table is the device's point table.
@@ -161,6 +176,8 @@ type Point struct {
 	Config Config
 	// Range is where it stands: a point block, or a line of a CSV table.
 	Range hcl.Range
+
+	places []place
 }
 
 // FullName is device.point, the name in commands and in the API.
@@ -198,11 +215,14 @@ type Template struct {
 	// Builtin templates come with the agent.
 	Builtin bool
 	Range   hcl.Range
+
+	broken bool
 }
 
 // Property is a constant of a model (rated power, capacity).
 type Property struct {
 	Name, Unit, Doc string
+	Type            string // number, string or bool
 	Required        bool
 	Default         any // string, float64, bool or nil
 }
@@ -222,17 +242,22 @@ type Action struct {
 // Model is one thing: a template mapped to points.
 type Model struct {
 	Name         string
+	Description  string
 	Template     *Template
 	Properties   map[string]any
 	Measurements []*Mapping
 	Actions      []*ActionMapping
 	Range        hcl.Range
+
+	broken bool
 }
 
 // Mapping gives a measurement its value: an expression over points.
 type Mapping struct {
 	Measurement *Measurement
 	Value       Expr
+
+	node *liveNode
 }
 
 // ActionMapping gives an action its output. A value in the action's unit times Factor is one in the output's.
@@ -271,6 +296,7 @@ type Alarm struct {
 	SuppressedBy []string
 	FirstOut     string
 	Disabled     bool
+	Description  string
 	Range        hcl.Range
 }
 
@@ -280,18 +306,19 @@ type Rule struct {
 	When Expr
 	// On says when it acts: while (each evaluation while the state is true; its requests are withdrawn when it turns
 	// false), rising, falling or both.
-	On         string
-	Initial    string // arm or fire
-	For        time.Duration
-	KeepFor    time.Duration
-	Hysteresis *Hysteresis
-	Cooldown   time.Duration
-	Throttle   *Throttle
-	Unknown    Unknown
-	Priority   int // 0 to 100, the higher wins
-	Sets       []*Set
-	Disabled   bool
-	Range      hcl.Range
+	On          string
+	Initial     string // arm or fire
+	For         time.Duration
+	KeepFor     time.Duration
+	Hysteresis  *Hysteresis
+	Cooldown    time.Duration
+	Throttle    *Throttle
+	Unknown     Unknown
+	Priority    int // 0 to 100, the higher wins
+	Sets        []*Set
+	Disabled    bool
+	Description string
+	Range       hcl.Range
 }
 
 // Hysteresis makes a condition of a number: true beyond On, false beyond Off.
@@ -317,9 +344,10 @@ type Set struct {
 
 // Sink is a place where samples go.
 type Sink struct {
-	Name   string
-	Plugin string
-	Config Config
+	Name        string
+	Plugin      string
+	Description string
+	Config      Config
 	// Include and Exclude are patterns of names ("battery.*"); empty Include: all.
 	Include, Exclude []string
 	BatchSize        int

@@ -1,0 +1,281 @@
+package site
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"math"
+	"sort"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"github.com/voltage-edge/voltage/sdk"
+)
+
+// digest hashes the content of an item: what it does, not how it is laid out or where it stands.
+type digest struct {
+	h   hash.Hash
+	buf [8]byte
+}
+
+func newDigest() *digest { return &digest{h: sha256.New()} }
+
+func (d *digest) sum() string { return hex.EncodeToString(d.h.Sum(nil))[:16] }
+
+func (d *digest) text(texts ...string) {
+	for _, s := range texts {
+		d.int(int64(len(s)))
+		d.h.Write([]byte(s))
+	}
+}
+
+func (d *digest) int(values ...int64) {
+	for _, v := range values {
+		binary.LittleEndian.PutUint64(d.buf[:], uint64(v))
+		d.h.Write(d.buf[:])
+	}
+}
+
+func (d *digest) number(values ...float64) {
+	for _, v := range values {
+		d.int(int64(math.Float64bits(v)))
+	}
+}
+
+func (d *digest) flag(values ...bool) {
+	for _, v := range values {
+		if v {
+			d.int(1)
+		} else {
+			d.int(0)
+		}
+	}
+}
+
+func (d *digest) values(v sdk.Values) {
+	d.int(int64(len(v)))
+	for _, name := range sortedKeys(v) {
+		d.text(name)
+		d.any(v[name])
+	}
+}
+
+func (d *digest) any(v any) {
+	switch v := v.(type) {
+	case string:
+		d.text("s", v)
+	case float64:
+		d.number(v)
+	case bool:
+		d.flag(v)
+	case sdk.Values:
+		d.values(v)
+	case []sdk.Values:
+		d.int(int64(len(v)))
+		for _, e := range v {
+			d.values(e)
+		}
+	case map[string]string:
+		d.int(int64(len(v)))
+		for _, k := range sortedKeys(v) {
+			d.text(k, v[k])
+		}
+	default:
+		d.text(fmt.Sprintf("%T%q", v, v))
+	}
+}
+
+func (d *digest) point(p *Point) {
+	d.text(p.Name, p.Type, p.Unit, p.Address, p.Description)
+	d.number(p.Scale, p.Offset)
+	d.flag(p.Text, p.Bool, p.Readable)
+	d.any(p.Tags)
+	d.values(p.Config.Values)
+	if w := p.Write; w != nil {
+		d.write(w)
+	}
+}
+
+func (d *digest) write(w *Write) {
+	d.number(w.Min, w.Max, w.Ramp, w.Safe)
+	d.int(int64(w.MinInterval), int64(w.Refresh))
+	if r := w.ReadBack; r != nil {
+		d.number(r.Within)
+		d.int(int64(r.After))
+		if r.Point != nil {
+			d.text(r.Point.Name)
+		}
+	}
+}
+
+func (d *digest) device(x *Device) {
+	d.text(x.Name)
+	d.int(int64(x.Every), int64(x.StaleAfter))
+	d.values(x.Config.Values)
+	d.int(int64(len(x.Points)))
+	for _, p := range x.Points {
+		d.point(p)
+	}
+}
+
+// expression hashes an expression by its tokens, and the values of the constants that it names. Names over live values
+// are hashed as they are written: what they stand for has hashes of its own, but a live local has not.
+func (d *digest) expression(l *loader, e Expr) {
+	if !e.Given() {
+		d.text("")
+		return
+	}
+	d.tokens(l, e.Range())
+	for _, t := range e.Variables() {
+		name, _, _ := attributeOf(t)
+		switch root := t.RootName(); root {
+		case rootVariable, rootEach, rootLocal:
+			if live, ok := e.Scope.Live[name]; ok && root == rootLocal {
+				d.expression(l, live)
+				continue
+			}
+			v, diags := hcl.Traversal.TraverseAbs(t, e.Scope.Constants)
+			if !diags.HasErrors() {
+				d.value(v)
+			}
+		}
+	}
+}
+
+func (d *digest) value(v cty.Value) {
+	v, _ = v.UnmarkDeep()
+	if b, err := ctyjson.Marshal(v, v.Type()); err == nil {
+		d.text(string(b))
+	}
+}
+
+// tokens hashes a piece of source without its blanks and comments.
+func (d *digest) tokens(l *loader, r hcl.Range) {
+	f := l.site.Sources[r.Filename]
+	if f == nil || r.Start.Byte < 0 || r.End.Byte > len(f.Bytes) || r.Start.Byte > r.End.Byte {
+		d.text(r.String())
+		return
+	}
+	tokens, _ := hclsyntax.LexExpression(f.Bytes[r.Start.Byte:r.End.Byte], r.Filename, r.Start)
+	for _, t := range tokens {
+		if t.Type != hclsyntax.TokenComment && t.Type != hclsyntax.TokenNewline {
+			d.text(string(t.Bytes))
+		}
+	}
+}
+
+// hashAll gives each item the hash of its content.
+func (l *loader) hashAll() {
+	if l.diags.HasErrors() {
+		return
+	}
+	s := l.site
+	put := func(kind, name string, f func(d *digest)) {
+		d := newDigest()
+		f(d)
+		s.hashes[kind+" "+name] = d.sum()
+	}
+	for _, x := range s.Devices {
+		put("device", x.Name, func(d *digest) { d.device(x) })
+	}
+	for _, c := range s.Channels {
+		put("channel", c.Name, func(d *digest) {
+			d.text(c.Plugin)
+			d.values(c.Config.Values)
+			for _, x := range c.Devices {
+				d.text(s.hashes["device "+x.Name])
+			}
+		})
+	}
+	for _, m := range s.Models {
+		put("model", m.Name, func(d *digest) { d.model(l, m) })
+	}
+	for _, a := range s.Alarms {
+		put("alarm", a.Name, func(d *digest) { d.alarm(l, a) })
+	}
+	for _, r := range s.Rules {
+		put("rule", r.Name, func(d *digest) { d.rule(l, r) })
+	}
+	for _, k := range s.Sinks {
+		put("sink", k.Name, func(d *digest) {
+			d.text(k.Plugin)
+			d.values(k.Config.Values)
+			d.text(fmt.Sprintf("%q %q", k.Include, k.Exclude))
+			d.int(int64(k.BatchSize), int64(k.FlushInterval))
+		})
+	}
+	l.hashSettings(put)
+}
+
+func (l *loader) hashSettings(put func(kind, name string, f func(d *digest))) {
+	s := l.site
+	for _, p := range s.Plugins {
+		put("plugin", p.Name, func(d *digest) {
+			d.text(p.Path, p.Version)
+			d.any(p.Env)
+		})
+	}
+	for _, x := range s.Libraries {
+		put("library", x.Name, func(d *digest) { d.text(x.File, x.Version, string(l.inputs[x.File])) })
+	}
+	put("site", s.Name, func(d *digest) { d.text(s.Name, s.Location.String()) })
+	put("store", "", func(d *digest) {
+		st := s.Store
+		st.Range = hcl.Range{}
+		type plain Store
+		d.text(fmt.Sprintf("%+v", plain(st)))
+	})
+	put("journal", "", func(d *digest) { d.int(s.Journal.MaxBytes, int64(s.Journal.MaxAge), int64(s.Journal.Sync)) })
+	put("api", "", func(d *digest) { d.text(s.API.Listen, s.API.CertFile, s.API.KeyFile, s.API.Token) })
+}
+
+func (d *digest) model(l *loader, m *Model) {
+	d.text(m.Template.Name)
+	for _, name := range sortedKeys(m.Properties) {
+		d.text(name)
+		d.any(m.Properties[name])
+	}
+	for _, x := range m.Measurements {
+		d.text(x.Measurement.Name, x.Measurement.Unit)
+		d.expression(l, x.Value)
+	}
+	for _, a := range m.Actions {
+		d.text(a.Action.Name, a.Action.Unit, a.Output.FullName())
+		d.number(a.Factor)
+	}
+}
+
+func (d *digest) alarm(l *loader, a *Alarm) {
+	d.expression(l, a.When)
+	d.int(int64(a.For), int64(a.OffDelay), int64(a.ReAlarm), int64(a.MaxShelve))
+	d.number(a.Deadband)
+	d.text(a.Priority, a.Message, string(a.Unknown), a.FirstOut)
+	d.flag(a.Latching, a.Confirm, a.Disabled)
+	by := append([]string{}, a.SuppressedBy...)
+	sort.Strings(by)
+	d.text(by...)
+}
+
+func (d *digest) rule(l *loader, r *Rule) {
+	d.expression(l, r.When)
+	d.text(r.On, r.Initial, string(r.Unknown))
+	d.int(int64(r.For), int64(r.KeepFor), int64(r.Cooldown), int64(r.Priority))
+	d.flag(r.Disabled, r.Hysteresis != nil, r.Throttle != nil)
+	if h := r.Hysteresis; h != nil {
+		d.number(h.On, h.Off)
+	}
+	if t := r.Throttle; t != nil {
+		d.int(int64(t.Count), int64(t.Per))
+	}
+	for _, s := range r.Sets {
+		d.text(s.Target, s.Output.FullName())
+		d.number(s.Factor)
+		d.int(int64(s.TTL))
+		d.expression(l, s.Value)
+	}
+}

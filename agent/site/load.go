@@ -1,0 +1,126 @@
+package site
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/voltage-edge/voltage/sdk"
+)
+
+// Schemas is how a site learns what plugins take.
+type Schemas interface {
+	// Driver describes the blocks of a protocol plugin.
+	Driver(ctx context.Context, plugin string) (*sdk.SchemaResponse, error)
+	// Sink describes the block of a sink plugin.
+	Sink(ctx context.Context, plugin string) (*sdk.SinkSchemaResponse, error)
+	// Profile gives a register map that comes with a plugin; an unknown name gives no CSV and the names that there are.
+	Profile(ctx context.Context, plugin, name string) (*sdk.ProfileResponse, error)
+}
+
+// Options are what a site is loaded with.
+type Options struct {
+	Schemas Schemas
+	// Variables are values for variable blocks, as text; they go before VOLTAGE_VAR_name of the environment.
+	Variables map[string]string
+	// Getenv looks into the environment; nil: the process's own.
+	Getenv func(string) (string, bool)
+	// Overlay are files that are read in place of, or beside, those on disk, by name within the folder: a rule that is
+	// checked before it is stored.
+	Overlay map[string][]byte
+}
+
+// Load reads a site: one file, or all *.hcl and *.hcl.json of a folder. It tells all that is wrong at once. The site is
+// never nil: with errors it holds what is sound, so that more can be checked (the compiler finds more), but it must not
+// be run.
+func Load(ctx context.Context, path string, o Options) (*Site, hcl.Diagnostics) {
+	if o.Getenv == nil {
+		o.Getenv = os.LookupEnv
+	}
+	l := newLoader(ctx, o)
+	if l.readAll(path) {
+		l.load()
+	}
+	l.finish()
+	return l.site, l.diags
+}
+
+// loader loads one site.
+type loader struct {
+	complaints
+	ctx     context.Context
+	options Options
+	folder  string
+	site    *Site
+	files   []*source
+	inputs  map[string][]byte // hashes of all that was read, by name
+
+	grammar map[string]*construct
+	shapes  map[string]*shape
+	blocks  map[string][]*block
+
+	scope         *Scope
+	locals        map[string]*local
+	plugins       map[string]*pluginInfo
+	profiles      map[string]*pointTable
+	profileBlocks map[string]profileBlockOf
+	tables        map[string]*pointTable
+	nodes         []*liveNode
+	// ownParts are the parts that a template has of its own, and not from the one that it extends.
+	ownParts map[any]bool
+
+	secrets map[string]bool
+	hidden  []hcl.Range
+	strings map[string]string
+	shared  map[string]sdk.Values
+}
+
+func newLoader(ctx context.Context, o Options) *loader {
+	l := &loader{
+		ctx: ctx, options: o,
+		site: &Site{
+			Location: time.UTC, Sources: map[string]*hcl.File{}, index: newIndex(), hashes: map[string]string{},
+		},
+		inputs: map[string][]byte{}, grammar: map[string]*construct{}, shapes: map[string]*shape{}, blocks: map[string][]*block{},
+		locals: map[string]*local{}, plugins: map[string]*pluginInfo{}, profiles: map[string]*pointTable{}, profileBlocks: map[string]profileBlockOf{}, tables: map[string]*pointTable{},
+		ownParts: map[any]bool{}, secrets: map[string]bool{}, strings: map[string]string{}, shared: map[string]sdk.Values{},
+	}
+	for _, c := range constructs() {
+		l.grammar[c.Name] = c
+		l.shapes[c.Name] = hostShape(withArticle(c.Name)+" block", &c.Body)
+	}
+	return l
+}
+
+// load reads the blocks in the order in which they need each other.
+func (l *loader) load() {
+	l.collect()
+	l.buildScope()
+	l.loadSettings()
+	l.loadTemplates()
+	l.declareAll()
+	l.askPlugins()
+	l.loadProfiles()
+	l.loadChannels()
+	l.loadDevices()
+	l.loadModels()
+	l.checkNodes(l.nodes)
+	l.loadAlarms()
+	l.loadRules()
+	l.loadSinks()
+	l.keepSound()
+	l.hashAll()
+}
+
+// intern keeps one copy of a text that stands in thousands of places.
+func (l *loader) intern(s string) string {
+	if kept, ok := l.strings[s]; ok {
+		return kept
+	}
+	l.strings[s] = s
+	return s
+}
+
+func (l *loader) getenv(name string) (string, bool) { return l.options.Getenv(name) }

@@ -1,0 +1,158 @@
+package site
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+)
+
+func (l *loader) loadRules() {
+	for _, b := range l.blocks["rule"] {
+		l.instances(b, func(in instance) {
+			before := l.count
+			r, sound := l.rule(in)
+			b.entry.items[in.key] = r
+			if sound && l.count == before {
+				l.site.Rules = append(l.site.Rules, r)
+			}
+		})
+	}
+}
+
+func (l *loader) rule(in instance) (*Rule, bool) {
+	c := l.decode(in.body, l.shapes["rule"], in.rng, in.scope)
+	r := &Rule{
+		Name: in.full, Description: c.text("description"), On: c.text("on"), Initial: c.text("initial"), For: c.duration("for"),
+		KeepFor: c.duration("keep_for"), Cooldown: c.duration("cooldown"), Unknown: Unknown(c.text("unknown")),
+		Priority: int(c.number("priority")), Disabled: !c.flag("enabled"), Range: in.rng,
+	}
+	if h := c.block("hysteresis"); h != nil {
+		r.Hysteresis = &Hysteresis{On: h.number("on"), Off: h.number("off")}
+		if r.Hysteresis.On == r.Hysteresis.Off && !h.bad {
+			l.fail(h.rng, "Wrong value", "\"on\" and \"off\" of a hysteresis differ: between them the state stays what it was.")
+		}
+	}
+	if t := c.block("throttle"); t != nil {
+		r.Throttle = &Throttle{Count: int(t.number("count")), Per: t.duration("per")}
+	}
+	var sound bool
+	r.When, sound = l.condition(c, "when", in.scope)
+	targets := map[*Point]hcl.Range{}
+	c.each("set", func(b *content) {
+		set, ok := l.set(r, b, in.scope)
+		sound = sound && ok
+		r.Sets = append(r.Sets, set)
+		if set.Output == nil {
+			return
+		}
+		if before, twice := targets[set.Output]; twice {
+			l.fail(b.labelRange, "Output set twice", "This rule sets %s already, at %s.", set.Output.FullName(), place1(before))
+		}
+		targets[set.Output] = b.labelRange
+	})
+	return r, sound && !c.bad
+}
+
+func (l *loader) set(r *Rule, c *content, s *Scope) (*Set, bool) {
+	set := &Set{Target: c.label, TTL: c.duration("ttl"), Range: c.rng}
+	sound := l.target(set, c, s)
+	var ok bool
+	set.Value, ok = l.condition(c, "value", s)
+	if !c.given("ttl") && !c.bad && r.On != "while" {
+		l.warn(c.rng, "Wish without an end", "A rule that acts on an edge does not withdraw what it set: without a ttl %s holds this value until another rule or person sets it.", set.Target)
+	}
+	return set, sound && ok
+}
+
+// targetPattern takes the label of a set block apart: [device.|model.]NAME[KEY].ACTION.
+var targetPattern = regexp.MustCompile(`^(?:(device|model)\.)?([^.\[\]]+)(?:\[([^\[\]]+)\])?\.([^.\[\]]+)$`)
+
+// target finds the output that a set block means.
+func (l *loader) target(set *Set, c *content, s *Scope) bool {
+	m := targetPattern.FindStringSubmatch(c.label)
+	if m == nil {
+		l.fail(c.labelRange, "Wrong target", "%q is no target. Write an action of a model (\"bess.power\") or a point of a device (\"battery.setpoint\").", c.label)
+		return false
+	}
+	kind, name, key, part := m[1], m[2], strings.Trim(m[3], `"`), m[4]
+	if key == "each.key" || key == "each.value" {
+		v, ok := s.constant(rootEach)
+		if !ok {
+			l.fail(c.labelRange, "No for_each", "%s is there in blocks with for_each only.", key)
+			return false
+		}
+		text, isKey := keyText(v.GetAttr(strings.TrimPrefix(key, "each.")))
+		if !isKey {
+			l.fail(c.labelRange, "Wrong target", "each.value is no text here; use each.key.")
+			return false
+		}
+		key = text
+	}
+	if kind == "" {
+		kind = rootModel
+		if l.site.index.find(rootModel, name) == nil {
+			kind = rootDevice
+		}
+	}
+	t := hcl.Traversal{hcl.TraverseRoot{Name: kind, SrcRange: c.labelRange}, hcl.TraverseAttr{Name: name, SrcRange: c.labelRange}}
+	set.Target = name
+	if key != "" {
+		t = append(t, hcl.TraverseIndex{Key: cty.StringVal(key), SrcRange: c.labelRange})
+		set.Target = InstanceName(name, key)
+	}
+	set.Target += "." + part
+	if l.site.index.find(kind, name) == nil {
+		names := l.site.index.names(rootDevice, rootModel)
+		l.fail(c.labelRange, "Unknown target", "There is no model or device %q.%s", name, didYouMean(name, names))
+		return false
+	}
+	item, _, quiet, diags := s.findItem(kind, t)
+	if l.take(diags); quiet || item == nil {
+		return false
+	}
+	if d, ok := item.(*Device); ok {
+		return l.targetPoint(set, d, part, c.labelRange)
+	}
+	return l.targetAction(set, item.(*Model), part, c.labelRange)
+}
+
+func (l *loader) targetPoint(set *Set, d *Device, part string, rng hcl.Range) bool {
+	p := d.Point(part)
+	if p == nil {
+		if !d.broken {
+			l.take(noSuch(rng, "point", part, "device "+d.Name, pointNames(d)))
+		}
+		return false
+	}
+	if !l.checkWritable(p, rng) {
+		return false
+	}
+	set.Output, set.Factor = p, 1
+	return true
+}
+
+func (l *loader) targetAction(set *Set, m *Model, part string, rng hcl.Range) bool {
+	if a := m.action(part); a != nil {
+		set.Output, set.Factor = a.Output, a.Factor
+		return true
+	}
+	if m.broken {
+		return false
+	}
+	if find(m.Template.Actions, func(x *Action) string { return x.Name }, part) != nil {
+		l.fail(rng, "Action without a mapping", "Model %s doesn't say what its action %s sets. Add it: actions = { %s = device.… }.", m.Name, part, part)
+		return false
+	}
+	if m.measurement(part) != nil {
+		l.fail(rng, "Write to a measurement", "%s is a measurement of model %s: it can be read, not set.", part, m.Name)
+		return false
+	}
+	names := make([]string, len(m.Actions))
+	for i, a := range m.Actions {
+		names[i] = a.Action.Name
+	}
+	l.take(noSuch(rng, "action", part, "model "+m.Name, names))
+	return false
+}
