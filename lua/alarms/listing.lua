@@ -7,7 +7,7 @@ do
     local value = alarm.read and alarm.read()
     local onoff, chattering = Machine.onoff(s, now)
     return {
-      name = alarm.name, kind = item.kind, priority = item.priority, message = item.message,
+      name = alarm.name, kind = item.kind, unit = item.unit, priority = item.priority, message = item.message,
       enabled = not s.disabled, active = s.active == true, acked = not s.unacked, confirmed = not s.unconfirmed,
       latched = s.latched == true, suppressed = s.suppressed == true, suppressed_by_operator = s.operator == true,
       out_of_service = s.out_of_service == true, retain = Journal.retained(s),
