@@ -197,7 +197,7 @@ func (o *output) took(w job, started, ended time.Time, resp sdk.WriteResponse, e
 			back := *resp.ReadBack
 			r.ReadBack = &back
 		}
-		o.startCheck(r.ReadBack)
+		o.startCheck(r.ReadBack, w.refresh)
 	}
 	o.keep(r)
 	return r
