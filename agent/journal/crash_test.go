@@ -219,7 +219,7 @@ func TestDamageCostsOnlyWhatItHits(t *testing.T) {
 	if n := len(segmentPaths(t, whole)); n < 5 {
 		t.Fatalf("%d segments: the test wants several", n)
 	}
-	rounds := 150
+	rounds := 60
 	if testing.Short() {
 		rounds = 20
 	}
