@@ -7,7 +7,9 @@
 --   u     the last verdict was unknown
 --   h     what hysteresis remembers
 --   last  the last firing;  past  the firings that throttle counts
--- and fire(site, rule, t, edge) is called for each firing.
+--   a     a while acts: cooldown and throttle let it begin
+-- A while that began acts until its state turns false; one that cooldown or throttle held back asks again at each
+-- evaluation.
 local Condition = {}
 do
   -- judge makes the function that gives a rule's verdict: true, false, or nil for unknown.
@@ -72,6 +74,28 @@ do
     ['while'] = {},
   }
 
+  -- act calls fire(site, rule, t, edge, begins) if the edge may fire.
+  local function act(site, rule, t, edge, fire)
+    local s = rule.s
+    if edge == 'while' and s.a then
+      fire(site, rule, t, edge, false)
+    elseif edge and allowed(rule, t) then
+      if edge == 'while' then
+        s.a = true
+        rule.dirty = true
+      end
+      fire(site, rule, t, edge, true)
+    end
+  end
+
+  -- stop ends a while that acts, by fell(site, rule, t).
+  local function stop(site, rule, t, fell)
+    if not rule.s.a then return end
+    rule.s.a = nil
+    rule.dirty = true
+    fell(site, rule, t)
+  end
+
   -- turn changes the state, and gives the edge that fires, if any. first is the first known verdict.
   local function turn(rule, v, first)
     local s = rule.s
@@ -81,8 +105,7 @@ do
     return edges[rule.on][v]
   end
 
-  -- step takes a verdict at t. fire and fell are called as fire(site, rule, t, edge) and fell(site, rule, t): fell when the
-  -- state turned false.
+  -- step takes a verdict at t. fire and fell are called as in act and stop.
   function Condition.step(site, rule, t, verdict, fire, fell)
     local s = rule.s
     local unknown = verdict == nil
@@ -124,9 +147,9 @@ do
         end
       end
     end
-    if before and not s.v then fell(site, rule, t) end
+    if not s.v then stop(site, rule, t, fell) end
     if rule.level and s.v then edge = rule.on end
-    if edge and allowed(rule, t) then fire(site, rule, t, edge, before ~= true) end
+    act(site, rule, t, edge, fire)
   end
 
   -- due is a deadline of for or keep_for. While the condition is unknown it decides nothing: the first known verdict does.
@@ -139,9 +162,9 @@ do
       if rule.level then edge = rule.on end
     elseif s.down and s.down <= t then
       edge = turn(rule, false, false)
-      fell(site, rule, t)
+      stop(site, rule, t, fell)
     end
-    if edge and allowed(rule, t) then fire(site, rule, t, edge, true) end
+    act(site, rule, t, edge, fire)
   end
 
   -- deadline is when the rule wants to be looked at by the clock alone, or nil.

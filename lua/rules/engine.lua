@@ -27,9 +27,9 @@ do
     return n
   end
 
-  local function fire(site, rule, t, edge, turned)
+  local function fire(site, rule, t, edge, begins)
     rule.fires, rule.fired, rule.acted = rule.fires + 1, t, true
-    if edge ~= 'while' or turned then
+    if edge ~= 'while' or begins then
       Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'fired', 'edge', edge, 'rev', rule.rev, 'why', Request.why(site, rule) })
     end
     local made, renew = Request.make(site, rule, t, not rule.level)
@@ -38,8 +38,6 @@ do
   end
 
   local function fell(site, rule, t)
-    rule.renew = huge
-    if rule.on ~= 'while' then return end
     if site.requests[rule.name] then
       Request.withdraw(site, rule.name, t)
       site.changed = site.changed + 1
@@ -205,10 +203,10 @@ do
   -- The rules to be stepped for a frame, and where sweeps put their findings.
   local pending, found = {}, {}
 
-  -- ask puts a rule on the list if its verdict is new.
+  -- ask puts a rule on the list if its verdict is new, or what hysteresis remembers.
   local function ask(D, rule)
     local ok, verdict = pcall(judge, D, rule)
-    if not ok or verdict ~= rule.quiet then pending[#pending + 1] = rule end
+    if not ok or verdict ~= rule.quiet or rule.dirty then pending[#pending + 1] = rule end
   end
 
   -- gather lists the rules that device i's frame at t has something to do for: each whose verdict is not the one seen last,
