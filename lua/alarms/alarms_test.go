@@ -46,7 +46,7 @@ func load(t testing.TB, s *luatest.Server) {
 
 func site(t testing.TB, items ...string) *luatest.Site {
 	t.Helper()
-	server := luatest.Start(t)
+	server := luatest.Start(t, "--appendfsync", "always")
 	load(t, server)
 	s := server.Site("bakery", "alarms")
 	s.Program(t, "r", program(items...))
@@ -244,7 +244,7 @@ func TestQuickCreate(t *testing.T) {
 	s.Must(t, "alarm_quick_create", start, "door", "high", "the door is open", "1", "api.anna")
 	s.Must(t, "alarm_quick_create", start+1, "door", "low", "the door is still open", "1", "api.anna")
 	last := expect(t, s, "", "door activate")
-	s.Restart(t)
+	s.Restart(t, "--appendfsync", "always")
 	s.Must(t, "alarm_check_conditions", start+1000)
 	got := list(t, s, start+1000, "retained")["door"]
 	if !got.Active || got.Message != "the door is still open" || got.Priority != "low" || got.Kind != "manual" {
@@ -321,7 +321,7 @@ func TestLateFrameThenRestart(t *testing.T) {
 	s.Take(t, "alarm_check_conditions", start+2000, "meter", pack(start, 1, 0))
 	last := expect(t, s, "", "a activate", "a late")
 	s.Must(t, "alarm_update_state", start+2100, "a", "disable", "x", "")
-	s.Restart(t)
+	s.Restart(t, "--appendfsync", "always")
 	s.Must(t, "alarm_update_state", start+2200, "a", "enable", "x", "")
 	last = expect(t, s, last, "a disable", "a enable")
 	if got := list(t, s, start+2200, "all")["a"]; !got.Active || *got.Value != 120 {

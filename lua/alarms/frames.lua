@@ -2,7 +2,7 @@
 local Frames = {}
 do
   -- MAX_REPEATS bounds the re-alarms that one call makes up for one by one.
-  local MAX_REPEATS = 20000
+  local MAX_REPEATS = 5000
 
   -- advance lets everything happen that is due at or before t, each at its deadline and all of one deadline as one
   -- instant, and moves the clock to t.

@@ -47,7 +47,7 @@ func load(t *testing.T, s *luatest.Server) {
 
 func site(t *testing.T) *luatest.Site {
 	t.Helper()
-	server := luatest.Start(t)
+	server := luatest.Start(t, "--appendfsync", "always")
 	load(t, server)
 	s := server.Site("bakery", "models")
 	s.Program(t, "r1", program("r1", soc+","+hours))
@@ -308,7 +308,7 @@ func TestReloadAndRestartKeepTheHash(t *testing.T) {
 	load(t, s.Server)
 	s.Must(t, "model_batch_sync", start+1000)
 	want(t, hash(t, s, "bess"), before)
-	s.Restart(t)
+	s.Restart(t, "--appendfsync", "always")
 	s.Must(t, "model_batch_sync", start+2000)
 	s.Must(t, "model_batch_sync", start+2000, "battery", start+2000, pack(start-5000, 1, 1, 1))
 	want(t, hash(t, s, "bess"), before)
