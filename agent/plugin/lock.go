@@ -160,11 +160,15 @@ func (e *ChecksumError) Error() string {
 		e.Plugin, e.File, e.Lock, e.Want, e.Got)
 }
 
-// Locked is what LockPlugins wrote for a plugin.
+// Locked is what was written to the lock file for a plugin.
 type Locked struct {
-	Name, Path, Version, SHA256 string
+	Plugin   string `json:"plugin"`
+	Version  string `json:"version"`
+	Platform string `json:"platform"`
+	SHA256   string `json:"sha256"`
+	Path     string `json:"path"`
 	// Before is the checksum that stood there, empty when there was none.
-	Before string
+	Before string `json:"before,omitempty"`
 }
 
 // LockPlugins writes the checksums of plugins, as they are found now, to the lock file, for this platform. A plugin that
@@ -193,7 +197,7 @@ func (h *Host) LockPlugins(ctx context.Context, names []string) ([]Locked, error
 		}
 		before, _ := lock.Get(name, Platform())
 		lock.Set(name, LockedPlatform{Name: Platform(), Version: desc.Version, SHA256: sum})
-		out = append(out, Locked{Name: name, Path: path, Version: desc.Version, SHA256: sum, Before: before.SHA256})
+		out = append(out, Locked{Plugin: name, Version: desc.Version, Platform: Platform(), SHA256: sum, Path: path, Before: before.SHA256})
 	}
 	return out, lock.Write()
 }
@@ -213,7 +217,7 @@ func LockForeign(lockPath, name, platform, version, file string) (Locked, error)
 	}
 	before, _ := lock.Get(name, platform)
 	lock.Set(name, LockedPlatform{Name: platform, Version: version, SHA256: sum})
-	return Locked{Name: name, Path: file, Version: version, SHA256: sum, Before: before.SHA256}, lock.Write()
+	return Locked{Plugin: name, Version: version, Platform: platform, SHA256: sum, Path: file, Before: before.SHA256}, lock.Write()
 }
 
 // introduce asks an executable who it is, past the lock file: it is about to be trusted.
