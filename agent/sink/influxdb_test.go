@@ -20,7 +20,7 @@ import (
 )
 
 // openInfluxDB builds the plugin, runs it under the agent's own host, and opens a sink on a server.
-func openInfluxDB(t *testing.T, url string) (*plugin.Host, *plugin.Sink) {
+func openInfluxDB(t testing.TB, url string) (*plugin.Host, *plugin.Sink) {
 	t.Helper()
 	dir := t.TempDir()
 	build := exec.Command("go", "build", "-o", filepath.Join(dir, "voltage-plugin-influxdb"), "../../plugins/influxdb")
