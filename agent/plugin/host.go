@@ -32,6 +32,9 @@ type Options struct {
 	RunDir string
 	// LockPath is the lock file; one that does not exist locks nothing.
 	LockPath string
+	// Trust starts plugins whatever the lock file says. It is for writing that file: a site whose plugins were replaced
+	// can't be read otherwise.
+	Trust bool
 	// Plugins are the site's plugin blocks.
 	Plugins []*site.Plugin
 	Log     hclog.Logger

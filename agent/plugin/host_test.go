@@ -284,6 +284,11 @@ func TestLock(t *testing.T) {
 	if _, err := k.Driver(limit(t), "faulty"); !errors.As(err, new(*ChecksumError)) {
 		t.Errorf("a schema of a changed plugin: %v", err)
 	}
+	// Whoever is about to lock it anew may ask it all the same.
+	trusting := newKit(t, func(o *Options) { o.AgentDir, o.LockPath, o.Trust = dir, k.o.LockPath, true })
+	if d, err := trusting.Driver(limit(t), "faulty"); err != nil || d == nil {
+		t.Errorf("a trusting host: %v", err)
+	}
 	// Put back, it comes up by itself.
 	copyFile(t, filepath.Join(bin, Prefix+"faulty"), path)
 	eventually(t, "it runs and the channel is open", func() bool {
