@@ -45,8 +45,8 @@ func startCluster(t *testing.T) (addrs []string, nodes []*luatest.Server) {
 	eventually(t, "the cluster is there", func() bool {
 		for _, n := range nodes {
 			info := n.ClusterInfo(ctx).Val()
-			slots, err := n.ClusterSlots(ctx).Result()
-			if err != nil || infoField(info, "cluster_state") != "ok" || len(slots) != 3 {
+			shards, err := n.ClusterShards(ctx).Result()
+			if err != nil || infoField(info, "cluster_state") != "ok" || len(shards) != 3 {
 				return false
 			}
 		}

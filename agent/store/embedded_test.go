@@ -256,8 +256,13 @@ func TestStrangersMayLookOnly(t *testing.T) {
 	s := open(t, options(t))
 	o := s.server.options()
 	o.Username, o.Password = "", ""
-	stranger := newStranger(t, o)
 	ctx := deadline(t)
+	if err := newStranger(t, o).Get(ctx, s.keys.epoch).Err(); ProblemOf(explain("", "", err)) != WrongPassword {
+		t.Errorf("without a user: %v", err)
+	}
+	o = s.server.options()
+	o.Username, o.Password = lookUser, "none"
+	stranger := newStranger(t, o)
 	if err := stranger.HGetAll(ctx, s.keys.frames).Err(); err != nil {
 		t.Errorf("a stranger can't look: %v", err)
 	}

@@ -139,6 +139,9 @@ func (s *Store) tryProgram(ctx context.Context, library, suffix string, p *progr
 	return s.trialErrors(ctx, scratch)
 }
 
+// errItem is one rule or alarm that fails on the site's values.
+var errItem = errors.New("an item fails")
+
 // trialErrors looks for an item that the library parked because it failed.
 func (s *Store) trialErrors(ctx context.Context, scratch keys) error {
 	entries, err := s.client.XRange(ctx, scratch.events, "-", "+").Result()
@@ -147,7 +150,7 @@ func (s *Store) trialErrors(ctx context.Context, scratch keys) error {
 	}
 	for _, e := range entries {
 		if what, _ := e.Values["event"].(string); what == "error" || what == "parked" {
-			return fmt.Errorf("%v %v: %v", e.Values["kind"], e.Values["rule"], e.Values["error"])
+			return fmt.Errorf("%w: %v %v: %v", errItem, e.Values["kind"], e.Values["rule"], e.Values["error"])
 		}
 	}
 	return nil
@@ -173,7 +176,7 @@ func (s *Store) dropTrial(ctx context.Context, library string) {
 
 // refused explains an error; one of Lua code is a refusal of what was given.
 func (s *Store) refused(doing string, err error) error {
-	if ownFailure(err) || errors.Is(err, lua.ErrNoBundle) {
+	if ownFailure(err) || errors.Is(err, errItem) || errors.Is(err, lua.ErrNoBundle) {
 		return &Error{Problem: Refused, Doing: doing, Cause: err, Advice: "What runs goes on unchanged"}
 	}
 	return s.explain(doing, err)

@@ -28,8 +28,11 @@ const (
 	steady = 10 * time.Second
 	// slowest is the longest pause between two starts.
 	slowest = 10 * time.Second
-	// agentUser is the user that may do everything; the default user may only look.
-	agentUser = "voltage"
+	// agentUser is the user that may do everything. It is the default one: as that the server runs what it reads from its
+	// append-only file, and leaves out of it what that user may not do.
+	agentUser = "default"
+	// lookUser is for people with redis-cli: it needs no password, and can read only.
+	lookUser = "look"
 )
 
 // server is the embedded redis-server: started, watched and started again.
@@ -112,9 +115,8 @@ func (s *server) config() string {
 		"dir " + quote(s.dir),
 		"daemonize no",
 		"databases 1",
-		// The agent has everything; whoever else may open the socket can look, and run nothing.
-		"user default on nopass resetkeys resetchannels -@all +@read +@connection -@dangerous +info %R~*",
 		"user " + agentUser + " on >" + s.password + " ~* &* +@all",
+		"user " + lookUser + " on nopass resetkeys resetchannels -@all +@read +@connection -@dangerous +info %R~*",
 		"save \"\"",
 		"appendonly yes",
 		"appendfsync everysec",
