@@ -185,26 +185,31 @@ var binaryOps = map[*hclsyntax.Operation]op{
 
 func (c *checker) binary(e *hclsyntax.BinaryOpExpr) *node {
 	o, known := binaryOps[e.Op]
-	a, b := c.check(e.LHS), c.check(e.RHS)
-	if a == nil || b == nil {
-		return nil
-	}
 	if !known {
 		return c.fail(e.Range(), "Unsupported operator", "A condition or value can't have this operator.")
 	}
+	a, b := c.check(e.LHS), c.check(e.RHS)
+	want := c.numeric
 	switch o {
 	case opAll, opAny:
-		a, b = c.condition(a), c.condition(b)
-		if a == nil || b == nil {
-			return nil
-		}
+		want = c.condition
+	case opEq, opNe:
+		want = func(n *node) *node { return n }
+	}
+	if a != nil {
+		a = want(a)
+	}
+	if b != nil {
+		b = want(b)
+	}
+	if a == nil || b == nil {
+		return nil
+	}
+	switch o {
+	case opAll, opAny:
 		return c.fold(call(o, boolean, "", e.Range(), a, b))
 	case opEq, opNe:
 		return c.equality(o, e.Range(), a, b)
-	}
-	a, b = c.numeric(a), c.numeric(b)
-	if a == nil || b == nil {
-		return nil
 	}
 	switch o {
 	case opMul, opDiv:
