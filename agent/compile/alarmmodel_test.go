@@ -28,7 +28,7 @@ func TestAlarmsAndModelsRun(t *testing.T) {
 		{Name: "empty", When: expr(t, "device.battery.soc < 10 && device.meter.power > 0"), Priority: "low", MaxShelve: time.Hour, SuppressedBy: []string{"overload"}},
 	}
 	s.Models = []*site.Model{{
-		Name: "bess", Template: &site.Template{Name: "battery"}, Properties: map[string]any{"capacity": 100.0},
+		Name: "bess", Template: &site.Template{Name: "battery", Properties: []*site.Property{{Name: "capacity", Unit: "kWh"}}}, Properties: map[string]any{"capacity": 100.0},
 		Measurements: []*site.Mapping{{Measurement: soc, Value: expr(t, "device.battery.soc")}},
 		Actions:      []*site.ActionMapping{{Action: &site.Action{Name: "discharge", Unit: "kW"}, Output: setpoint, Factor: -1}},
 	}}
@@ -67,7 +67,7 @@ func TestAlarmsAndModelsRun(t *testing.T) {
 	}; !slices.Equal(got, want) {
 		t.Errorf("the alarms did %q, expected %q", got, want)
 	}
-	for name, want := range map[string]string{"bess.soc": "[5 % good 2000]", "bess.capacity": "[100  good ]", "meter.power": "[94 kW good 4000]"} {
+	for name, want := range map[string]string{"bess.soc": "[5 % good 2000]", "bess.capacity": "[100 kWh good ]", "meter.power": "[94 kW good 4000]"} {
 		got, err := server.FCall(context.Background(), "model_get_value", keys("bakery", "models"), name).Result()
 		if err != nil || fmt.Sprint(got) != want {
 			t.Errorf("%s is %v (%v), expected %s", name, got, err, want)

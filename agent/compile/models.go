@@ -41,6 +41,13 @@ func (c *compiler) model(d *devices, m *site.Model) (item, bool) {
 		properties = append(properties, "["+quote(name)+"] = "+quote(propertyText(m.Properties[name])))
 	}
 	o.field("properties", list(properties))
+	var units []string
+	for _, p := range m.Template.Properties {
+		if p.Unit != "" {
+			units = append(units, "["+quote(p.Name)+"] = "+quote(p.Unit))
+		}
+	}
+	o.field("property_units", list(units))
 	values := make([]*node, len(m.Measurements))
 	ok := true
 	for i, mapping := range m.Measurements {

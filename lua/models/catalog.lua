@@ -27,14 +27,14 @@ do
     end
   end
 
-  -- points makes the points of the devices readable by name. The program says them with the names in slot order; only the
-  -- models' program needs to.
+  -- points makes the points of the devices readable by name. The head says name and unit of each, in slot order; only that
+  -- of the models' program needs to.
   local function points(site, catalog)
     for i, device in ipairs(site.head.devices) do
-      for slot, name in ipairs(device.points or {}) do
-        local full = device.name .. '.' .. name
+      for slot, point in ipairs(device.points or {}) do
+        local full = device.name .. '.' .. point[1]
         if not catalog.readable[full] then
-          catalog.readable[full] = { device = i, slot = slot, unit = (device.units or {})[slot] }
+          catalog.readable[full] = { device = i, slot = slot, unit = point[2] }
         end
       end
     end

@@ -22,7 +22,7 @@ var battery = frame.Table{Numbers: []string{"soc", "power", "setpoint"}}
 func program(rev, measurements string) string {
 	return fmt.Sprintf(`return {
   { head = true, schema = 1, rev = %[1]q, devices = {
-    { name = "battery", n = 3, id = %[2]d, used = {1, 2}, points = {"soc", "power", "setpoint"}, units = {"%%", "kW", "kW"} } } },
+    { name = "battery", n = 3, id = %[2]d, used = {1, 2}, points = {{"soc", "%%"}, {"power", "kW"}, {"setpoint", "kW"}} } } },
   { name = "bess", rev = %[1]q, template = "battery", properties = { capacity = "100" }, property_units = { capacity = "kWh" }, dev = {1},
     measurements = { %[3]s },
     actions = { { name = "power", unit = "kW", output = "battery.setpoint", factor = 1, min = -50, max = 50 },

@@ -12,7 +12,7 @@ do
       if Text.time(ms) ~= text then return 'the time ' .. text .. ' is written ' .. Text.time(ms) end
     end
     local D = { index = { a = 1 }, { known = false } }
-    local site = { keys = { 'v:{x}:epoch' }, D = D, head = { devices = { { name = 'a', n = 1, id = 7, points = { 'x' } } } }, items = {
+    local site = { keys = { 'v:{x}:epoch' }, D = D, head = { devices = { { name = 'a', n = 1, id = 7, points = { { 'x', 'V' } } } } }, items = {
       { name = 'm', rev = '1', measurements = { { name = 'half', dev = { 1 }, inputs = { { 'a.x', 1, 1 } },
         value = function() return Logic.div(D[1][1], 2) end } } },
     } }
