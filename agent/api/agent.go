@@ -386,8 +386,12 @@ type Diagnostic struct {
 	Detail   string `json:"detail,omitempty"`
 	File     string `json:"file,omitempty"`
 	Line     int    `json:"line,omitempty"`
-	Column   int    `json:"column,omitempty"`
-	Snippet  string `json:"snippet,omitempty"`
+	// Column counts from 1; the end is behind the last character.
+	Column    int `json:"column,omitempty"`
+	EndLine   int `json:"end_line,omitempty"`
+	EndColumn int `json:"end_column,omitempty"`
+	// Snippet is the line that it is about.
+	Snippet string `json:"snippet,omitempty"`
 }
 
 // Change is one thing that changed on the live site. Exactly one of Value and Event is set.

@@ -127,9 +127,9 @@ func (e *environment) printOutcome(o api.Outcome) error {
 		e.say("%s", text)
 	}
 	switch o.Result {
-	case "written", "clamped", "withdrawn":
+	case "written", "withdrawn":
 		return nil
-	case "held":
+	case "outranked":
 		return exit{code: exitOutranked}
 	case "pending":
 		return exit{code: exitPending}

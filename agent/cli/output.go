@@ -141,8 +141,8 @@ func since(t time.Time) string {
 	return age(time.Since(t))
 }
 
-// bytes says a size in binary units.
-func bytes(n int64) string {
+// binarySize says a size in binary units.
+func binarySize(n int64) string {
 	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
 	v, i := float64(n), 0
 	for v >= 1024 && i < len(units)-1 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/voltage-edge/voltage/agent/api"
 	"github.com/voltage-edge/voltage/agent/intake"
 	"github.com/voltage-edge/voltage/agent/journal"
 	"github.com/voltage-edge/voltage/agent/plugin"
@@ -93,7 +94,21 @@ func (a *Agent) appendTables(s, before *site.Site) error {
 // publish shows changed values to whoever watches.
 func (a *Agent) publish(values []intake.Value) {
 	now := a.now()
-	for _, v := range values {
-		a.hub.Values(apiValue(v, now))
+	out := make([]api.Value, len(values))
+	for i, v := range values {
+		out[i] = apiValue(v, now)
 	}
+	a.hub.Values(out...)
+}
+
+// RestartPlugin ends a plugin's process and starts it again.
+func (a *Agent) RestartPlugin(_ context.Context, name string) error {
+	if err := a.host.Restart(name); err != nil {
+		names := []string{}
+		for _, p := range a.host.Status().Plugins {
+			names = append(names, p.Name)
+		}
+		return unknown("running plugin", name, names)
+	}
+	return nil
 }

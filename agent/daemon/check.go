@@ -134,17 +134,10 @@ func pluginNames(s *site.Site) []string {
 
 // Diagnostics are diagnostics as programs read them.
 func Diagnostics(diags hcl.Diagnostics, sources map[string]*hcl.File) []api.Diagnostic {
-	out := make([]api.Diagnostic, 0, len(diags))
-	for _, d := range diags {
-		x := api.Diagnostic{Severity: "warning", Summary: d.Summary, Detail: d.Detail}
-		if d.Severity == hcl.DiagError {
-			x.Severity = "error"
-		}
-		if d.Subject != nil {
-			x.File, x.Line, x.Column = d.Subject.Filename, d.Subject.Start.Line, d.Subject.Start.Column
-			x.Snippet = site.Snippet(sources, *d.Subject)
-		}
-		out = append(out, x)
+	plain := site.PlainDiagnostics(sources, diags)
+	out := make([]api.Diagnostic, len(plain))
+	for i, d := range plain {
+		out[i] = api.Diagnostic(d)
 	}
 	return out
 }

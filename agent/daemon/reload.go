@@ -54,30 +54,32 @@ func (a *Agent) reloadBySignal(ctx context.Context) {
 }
 
 // plan reads the site as it is now; a nil Checked is one that can't be run.
-func (a *Agent) plan(ctx context.Context) (*Checked, *site.Plan, api.Plan) {
+func (a *Agent) plan(ctx context.Context) (*Checked, site.Plan, api.Plan) {
 	now := a.current()
 	checked := check(ctx, a.host, a.o.Site, a.o.Variables)
 	p := api.Plan{Changes: []api.PlanChange{}, Diagnostics: Diagnostics(checked.Diagnostics, checked.Sources)}
 	if checked.Diagnostics.HasErrors() {
 		a.host.Configure(now.Plugins)
 		p.Text = "The site has errors; nothing would change."
-		return nil, nil, p
+		return nil, site.Plan{}, p
 	}
 	diff := site.Diff(now, checked.Site)
 	p.Revision, p.Empty, p.Text = checked.Site.Revision, diff.Empty(), diff.String()
 	for _, c := range diff.Changes {
-		p.Changes = append(p.Changes, api.PlanChange{Action: string(c.Action), Kind: c.Kind, Name: c.Name, Detail: c.Detail})
+		p.Changes = append(p.Changes, api.PlanChange{Action: c.Action, Kind: c.Kind, Name: c.Name, Detail: c.Detail})
 	}
-	if reason := diff.Restart(); reason != "" {
-		p.Diagnostics = append(p.Diagnostics, api.Diagnostic{Severity: "error", Summary: "A reload can't change this", Detail: reason + " Stop the agent and start it again."})
-		return nil, nil, p
+	for _, reason := range diff.Restart {
+		p.Diagnostics = append(p.Diagnostics, api.Diagnostic{Severity: "error", Summary: "A reload can't change this", Detail: reason})
+	}
+	if len(diff.Restart) > 0 {
+		return nil, site.Plan{}, p
 	}
 	return checked, diff, p
 }
 
 // apply brings the agent from the site that runs to a checked one. The programs come first: Redis tries them before it
 // takes them, and when it refuses them nothing has changed.
-func (a *Agent) apply(ctx context.Context, c *Checked, diff *site.Plan) error {
+func (a *Agent) apply(ctx context.Context, c *Checked, diff site.Plan) error {
 	old, s := a.current(), c.Site
 	if err := a.appendTables(s, old); err != nil {
 		return err
@@ -89,13 +91,15 @@ func (a *Agent) apply(ctx context.Context, c *Checked, diff *site.Plan) error {
 	for _, name := range a.host.Configure(s.Plugins) {
 		errs = append(errs, a.host.Restart(name))
 	}
+	// Outputs that are gone are written safe while their channels are still open.
+	errs = append(errs, a.control.Reconfigure(ctx, outputsOf(s)))
 	for _, ch := range old.Channels {
-		if diff.Touches("channel", ch.Name) {
+		if diff.Changed("channel", ch.Name) {
 			a.closeChannel(ctx, ch)
 		}
 	}
 	for _, k := range old.Sinks {
-		if diff.Touches("sink", k.Name) {
+		if diff.Changed("sink", k.Name) {
 			a.closeSink(ctx, k.Name)
 		}
 	}
@@ -103,14 +107,14 @@ func (a *Agent) apply(ctx context.Context, c *Checked, diff *site.Plan) error {
 	a.mu.Lock()
 	a.site = s
 	a.mu.Unlock()
-	errs = append(errs, a.control.Reconfigure(ctx, outputsOf(s)))
 	for _, ch := range s.Channels {
-		if diff.Touches("channel", ch.Name) {
+		if diff.Changed("channel", ch.Name) {
 			errs = append(errs, a.openChannel(ctx, s, ch))
+			a.control.ReapplyChannel(ch.Name)
 		}
 	}
 	for _, k := range s.Sinks {
-		if diff.Touches("sink", k.Name) {
+		if diff.Changed("sink", k.Name) {
 			errs = append(errs, a.openSink(ctx, s, k))
 		}
 	}

@@ -122,14 +122,6 @@ func valueNames(s *site.Site) []string {
 	return names
 }
 
-// unknown is the error for a name that is not there, with the names that are near.
-func unknown(kind, name string, names []string) error {
-	if near := site.Suggest(name, names); near != "" {
-		return fmt.Errorf("%w: there is no %s %s; did you mean %s?", api.ErrNotFound, kind, name, near)
-	}
-	return fmt.Errorf("%w: there is no %s %s", api.ErrNotFound, kind, name)
-}
-
 // fromStore gives an error of the store the kind that the API knows.
 func fromStore(err error) error {
 	var refusal *store.Refusal

@@ -161,7 +161,7 @@ func TestARuleIsChangedOnTheRunningSite(t *testing.T) {
 	if after := a.pluginPID("modbus"); after != before {
 		t.Errorf("the plugin's process was %d and is %d: an untouched channel was restarted", before, after)
 	}
-	if out := a.run("plan"); !strings.Contains(strings.ToLower(out), "no changes") {
+	if out := a.run("plan"); !strings.Contains(strings.ToLower(out), "nothing changes") {
 		t.Errorf("after the reload a plan is empty:\n%s", out)
 	}
 }
