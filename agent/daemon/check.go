@@ -42,7 +42,7 @@ func (e *InvalidSite) Error() string { return "the site has errors: " + e.Diagno
 
 // Check reads a site, asks its plugins, and compiles its expressions, without running anything of it.
 func Check(ctx context.Context, o CheckOptions) *Checked {
-	host, err := checkHost(o)
+	host, err := checkHost(o, false)
 	if err != nil {
 		return &Checked{Diagnostics: hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "The plugins can't be asked", Detail: err.Error()}}}
 	}
@@ -50,7 +50,8 @@ func Check(ctx context.Context, o CheckOptions) *Checked {
 	return check(ctx, host, o.Site, o.Variables)
 }
 
-func checkHost(o CheckOptions) (*plugin.Host, error) {
+// checkHost is a host that starts plugins to ask them; with trust also those whose checksums are not the locked ones.
+func checkHost(o CheckOptions, trust bool) (*plugin.Host, error) {
 	dir, err := agentDir()
 	if err != nil {
 		return nil, err
@@ -59,7 +60,7 @@ func checkHost(o CheckOptions) (*plugin.Host, error) {
 	if info, err := os.Stat(data); err != nil || !info.IsDir() {
 		data = ""
 	}
-	return plugin.NewHost(plugin.Options{AgentDir: dir, DataDir: data, LockPath: lockPath(o.Site)})
+	return plugin.NewHost(plugin.Options{AgentDir: dir, DataDir: data, LockPath: lockPath(o.Site), Trust: trust})
 }
 
 // check does it with a host that there is.
@@ -99,7 +100,7 @@ func checkChannel(ctx context.Context, host *plugin.Host, s *site.Site, ch *site
 
 // Lock writes the checksums of a site's plugins beside it.
 func Lock(ctx context.Context, o CheckOptions) ([]plugin.Locked, error) {
-	host, err := checkHost(o)
+	host, err := checkHost(o, true)
 	if err != nil {
 		return nil, err
 	}
