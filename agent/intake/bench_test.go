@@ -33,7 +33,7 @@ func wideSite(devices, points int) *site.Site {
 func widePrograms(s *site.Site) *compile.Programs {
 	d := s.Devices[0]
 	t := d.Table()
-	head := fmt.Sprintf("return { { head = true, schema = 1, rev = '1', devices = {{name='%s', n=%d, id=%d, used={1}, points={'p0'}, units={''}}} }", d.Name, len(t.Numbers), t.TableID())
+	head := fmt.Sprintf("return { { head = true, schema = 1, rev = '1', devices = {{name='%s', n=%d, id=%d, used={1}, points={{'p0', ''}}}} }", d.Name, len(t.Numbers), t.TableID())
 	program := func(lib, items string, devices ...string) compile.Program {
 		return compile.Program{Library: lib, Revision: lib + "1", Devices: devices, Chunks: []string{head + items + " }"}}
 	}

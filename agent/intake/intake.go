@@ -58,6 +58,7 @@ type Intake struct {
 	accept    sync.Mutex
 	clock     int64 // of the last frame, in ms
 	queue     *queue
+	gone      []string // devices whose frames Redis is to forget
 	counters  counters
 	staleFrom int64 // when the next device may have become stale; 0: look
 }
@@ -233,9 +234,13 @@ func (in *Intake) Reconfigure(s *site.Site) {
 	before := in.live.layout.Load()
 	after := newLayout(s, before, in.stamp())
 	for _, d := range before.devices {
-		if now := after.byName[d.name]; (now == nil || now.cell != d.cell) && d.ever && !d.stale {
+		if now := after.byName[d.name]; now != nil && now.cell == d.cell {
+			continue
+		}
+		if d.ever && !d.stale {
 			in.silence(d, frame.Stopped)
 		}
+		in.gone = append(in.gone, d.name)
 	}
 	in.queue.drop(func(name string) bool {
 		now, old := after.byName[name], before.byName[name]

@@ -206,7 +206,7 @@ func (r *rig) loadLogic(ctx context.Context, s *site.Site) {
 	for _, d := range s.Devices {
 		tab := d.Table()
 		names = append(names, d.Name)
-		heads = append(heads, fmt.Sprintf("{name='%s', n=%d, id=%d, used={1}, points={'x','y'}, units={'kW',''}}", d.Name, len(tab.Numbers), tab.TableID()))
+		heads = append(heads, fmt.Sprintf("{name='%s', n=%d, id=%d, used={1}, points={{'x','kW'},{'y',''}}}", d.Name, len(tab.Numbers), tab.TableID()))
 	}
 	program := func(lib string) compile.Program {
 		return compile.Program{Library: lib, Revision: lib + "1", Devices: names,
@@ -446,6 +446,31 @@ func TestReconfigure(t *testing.T) {
 	}
 	if st := r.in.Status(); st.Queue != 2 {
 		t.Errorf("%d frames wait, expected those of a and d", st.Queue)
+	}
+}
+
+func TestADeviceThatIsGoneIsForgotten(t *testing.T) {
+	clock := newHandClock()
+	r := newRig(t, clock, "a", "b")
+	r.run()
+	b := builders{}
+	quality := func(name string) string {
+		v, err := r.store.GetValue(context.Background(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v.Quality
+	}
+	for _, d := range []string{"a", "b"} {
+		if err := r.in.Frame(d, b.pack(t, d, clock.Now(), 1, "t")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.eventually("b is known", func() bool { return quality("b.x") == "good" })
+	r.in.Reconfigure(testSite("a"))
+	r.eventually("b is unknown", func() bool { return quality("b.x") == "bad (never read)" })
+	if q := quality("a.x"); q != "good" {
+		t.Errorf("a.x is %s", q)
 	}
 }
 

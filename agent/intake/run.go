@@ -22,6 +22,7 @@ const (
 type runner struct {
 	in       *Intake
 	batch    []store.Frame
+	gone     []string
 	next     int64 // deadline of the libraries; 0: none
 	applied  int64 // clock of the last batch
 	blocked  int64 // no batch before; 0: Redis is there
@@ -55,7 +56,7 @@ func (r *runner) due(now int64) bool {
 
 // apply takes the next batch to Redis; false when Redis did not take it.
 func (r *runner) apply(ctx context.Context, now int64) bool {
-	r.batch = r.in.takeBatch(r.batch[:0])
+	r.batch, r.gone = r.in.takeBatch(r.batch[:0])
 	awakened := r.awakened
 	r.awakened = false
 	if n := len(r.batch); n > 0 {
@@ -63,7 +64,7 @@ func (r *runner) apply(ctx context.Context, now int64) bool {
 	}
 	began := time.Now()
 	// A batch is not cut short: its answer is worth more than the moment that it takes.
-	res, err := r.in.o.Store.Apply(context.WithoutCancel(ctx), store.Batch{Now: now, Frames: r.batch})
+	res, err := r.in.o.Store.Apply(context.WithoutCancel(ctx), store.Batch{Now: now, Frames: r.batch, Gone: r.gone})
 	if err != nil {
 		r.failed(now, err)
 		r.awakened = awakened
@@ -92,7 +93,7 @@ func (r *runner) failed(now int64, err error) {
 		r.in.log.Warn("redis does not take frames: they are journalled, and the newest wait", "error", err)
 		r.problem = problem
 	}
-	r.in.putBack(r.batch, err)
+	r.in.putBack(r.batch, r.gone, err)
 	clear(r.batch)
 	r.blocked = now + r.pause
 	r.pause = min(2*r.pause, longestPause)
@@ -134,20 +135,22 @@ func (r *runner) finish(ctx context.Context) {
 func (in *Intake) waiting() int {
 	in.accept.Lock()
 	defer in.accept.Unlock()
-	return len(in.queue.frames)
+	return len(in.queue.frames) + len(in.gone)
 }
 
-func (in *Intake) takeBatch(dst []store.Frame) []store.Frame {
+func (in *Intake) takeBatch(dst []store.Frame) (frames []store.Frame, gone []string) {
 	in.accept.Lock()
 	defer in.accept.Unlock()
-	return in.queue.take(dst)
+	gone, in.gone = in.gone, nil
+	return in.queue.take(dst), gone
 }
 
 // putBack returns a batch that failed, but for devices that the site has no longer.
-func (in *Intake) putBack(batch []store.Frame, err error) {
+func (in *Intake) putBack(batch []store.Frame, gone []string, err error) {
 	in.accept.Lock()
 	defer in.accept.Unlock()
 	in.counters.failed(err)
+	in.gone = append(gone, in.gone...)
 	layout := in.live.layout.Load()
 	kept := batch[:0]
 	for _, f := range batch {

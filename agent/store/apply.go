@@ -33,6 +33,8 @@ type Batch struct {
 	Now int64
 	// Frames, of which each device has one at most, and Millis never falls.
 	Frames []Frame
+	// Gone are devices that the site has no longer, or has with other points: their frames are forgotten.
+	Gone []string
 }
 
 // Result is what came of a batch.
@@ -140,9 +142,12 @@ func (s *Store) withNewest(b Batch) Batch {
 	if !s.refresh {
 		return b
 	}
-	has := make(map[string]bool, len(b.Frames))
+	has := make(map[string]bool, len(b.Frames)+len(b.Gone))
 	for _, f := range b.Frames {
 		has[f.Device] = true
+	}
+	for _, device := range b.Gone {
+		has[device] = true
 	}
 	at := b.Now
 	if len(b.Frames) > 0 {
@@ -172,6 +177,10 @@ func (s *Store) exchange(ctx context.Context, b Batch) (Result, error) {
 	for i := range s.batch.stages {
 		s.queue(ctx, pipe, &s.batch.stages[i], b)
 	}
+	var gone *redis.IntCmd
+	if len(b.Gone) > 0 {
+		gone = pipe.HDel(ctx, s.keys.frames, b.Gone...)
+	}
 	var put *redis.Cmd
 	if len(b.Frames) > 0 {
 		p := append(s.batch.put[:0], s.batch.putHead...)
@@ -199,12 +208,17 @@ func (s *Store) exchange(ctx context.Context, b Batch) (Result, error) {
 			return Result{}, err
 		}
 	}
+	if gone != nil {
+		if err := gone.Err(); err != nil {
+			return Result{}, err
+		}
+	}
 	if put != nil {
 		if err := put.Err(); err != nil {
 			return Result{}, err
 		}
-		s.remember(b.Frames)
 	}
+	s.remember(b)
 	s.refresh = false
 	return res, nil
 }
@@ -288,11 +302,14 @@ func ownFailure(err error) bool {
 }
 
 // remember keeps the newest frames for a server that has none.
-func (s *Store) remember(frames []Frame) {
+func (s *Store) remember(b Batch) {
 	s.arrival.Lock()
 	defer s.arrival.Unlock()
-	for i := range frames {
-		s.newest[frames[i].Device] = frames[i].Packed
+	for _, device := range b.Gone {
+		delete(s.newest, device)
+	}
+	for i := range b.Frames {
+		s.newest[b.Frames[i].Device] = b.Frames[i].Packed
 	}
 }
 

@@ -108,7 +108,7 @@ func programs(rev, more string) *compile.Programs {
 	make := func(library, items string) compile.Program {
 		var devices []string
 		for _, d := range []string{"a", "b"} {
-			devices = append(devices, fmt.Sprintf("{name='%s', n=1, id=%d, used={1}, points={'x'}, units={'kW'}}", d, table.TableID()))
+			devices = append(devices, fmt.Sprintf("{name='%s', n=1, id=%d, used={1}, points={{'x', 'kW'}}}", d, table.TableID()))
 		}
 		return compile.Program{Library: library, Revision: library + rev, Devices: []string{"a", "b"},
 			Chunks: []string{fmt.Sprintf("return { { head = true, schema = 1, rev = '%s', devices = {%s} },\n%s }", rev, strings.Join(devices, ","), items)}}
