@@ -77,6 +77,11 @@ func (c *checker) traversal(t hcl.Traversal, rng hcl.Range) *node {
 		n.rng = rng
 		return n
 	}
+	if b, ok := c.names.(*bound); ok {
+		if n, ok := b.name(c, t, rng); ok {
+			return n
+		}
+	}
 	ref, diags := c.names.Resolve(t)
 	if diags.HasErrors() {
 		*c.diags = append(*c.diags, diags...)

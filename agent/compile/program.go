@@ -46,6 +46,8 @@ type item struct {
 // object writes a Lua table, field by field.
 type object struct {
 	b strings.Builder
+	// takes are the parameters of its functions.
+	takes string
 	// revised has everything that the item's revision depends on.
 	revised strings.Builder
 }
@@ -75,7 +77,7 @@ func (o *object) flag(name string, v bool) {
 
 // expression writes a function field; the revision depends on what it means.
 func (o *object) expression(name string, n *node, lua string) {
-	o.raw(name, "function() "+lua+" end")
+	o.raw(name, "function("+o.takes+") "+lua+" end")
 	o.revised.WriteString(name + "=")
 	n.canonical(&o.revised)
 	o.revised.WriteByte(';')

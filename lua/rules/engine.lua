@@ -2,12 +2,16 @@
 --#include shared/site.lua
 --#include rules/request.lua
 --#include rules/condition.lua
+--#include rules/chain.lua
 local Engine = {}
 do
   local huge = math.huge
 
   -- PARK_AFTER errors in a row stop a rule until it is changed.
   local PARK_AFTER = 10
+  -- FLOWS are the kinds of items that are more than a condition. Each has take(site, rule, t, i) for a frame of device i,
+  -- and may have due(site, rule, t), deadline(rule) and load(site, rule).
+  local FLOWS = { chain = Chain }
   -- NEVER is no verdict: a rule whose quiet verdict it is, is stepped at its next evaluation.
   local NEVER = {}
 
@@ -60,6 +64,16 @@ do
       rule.awake = awake
       for _, i in ipairs(rule.dev) do site.awake[i] = nil end
     end
+    if rule.dirty then save(site, rule) end
+  end
+
+  -- after is settle for a flow.
+  function Engine.after(site, rule)
+    if rule.s.run then
+      rule.s.run = nil
+      rule.dirty = true
+    end
+    if rule.flow.deadline then Timers.set(site.timers, rule.name, rule.flow.deadline(rule)) end
     if rule.dirty then save(site, rule) end
   end
 
@@ -142,11 +156,13 @@ do
     end
     rule.s = s
     rule.level = rule.on == 'level' or rule.on == 'while'
-    rule.judge = Condition.judge(rule)
+    rule.flow = FLOWS[rule.kind]
+    rule.judge = rule.flow and function() return nil end or Condition.judge(rule)
     rule.quiet, rule.renew, rule.dirty, rule.acted, rule.awake = NEVER, huge, false, false, false
     rule.fires, rule.unknowns, rule.errors, rule.fired = s.fires or 0, s.unknowns or 0, s.errors or 0, s.fired
     rule.counted = s.evaluations or 0
     rule.reads = rule.reads or rule.dev
+    if rule.flow and rule.flow.load then rule.flow.load(site, rule) end
   end
 
   -- setup prepares a site's rules. Those that are gone or changed lose their state, their requests and their deadlines.
@@ -205,6 +221,10 @@ do
 
   -- ask puts a rule on the list if its verdict is new, or what hysteresis remembers.
   local function ask(D, rule)
+    if rule.flow then
+      pending[#pending + 1] = rule
+      return
+    end
     local ok, verdict = pcall(judge, D, rule)
     if not ok or verdict ~= rule.quiet or rule.dirty then pending[#pending + 1] = rule end
   end
@@ -230,8 +250,13 @@ do
     end
   end
 
-  -- evaluate evaluates one rule at t, as if a frame had come, and gives the verdict.
-  function Engine.evaluate(site, rule, t)
+  -- evaluate evaluates one rule at t for a frame of device i, and gives the verdict. A flow has none.
+  function Engine.evaluate(site, rule, t, i)
+    if rule.flow then
+      rule.flow.take(site, rule, t, i)
+      Engine.after(site, rule)
+      return nil
+    end
     local verdict = judge(site.D, rule)
     step(site, rule, t, verdict)
     return verdict
@@ -249,7 +274,7 @@ do
     for k = 1, #rules do
       local rule = rules[k]
       if rule ~= last and active(rule) then
-        local ok, problem = pcall(Engine.evaluate, site, rule, t)
+        local ok, problem = pcall(Engine.evaluate, site, rule, t, i)
         if not ok then Engine.failed(site, rule, t, problem) end
       end
       last = rule
@@ -260,9 +285,13 @@ do
   function Engine.due(site, name, t)
     local rule = site.by_name[name]
     if not rule or rule.disabled or rule.s.parked then return end
-    local ok, problem = pcall(Condition.due, site, rule, t, fire, fell)
+    local ok, problem = pcall(rule.flow and rule.flow.due or Condition.due, site, rule, t, fire, fell)
     if not ok then
       Engine.failed(site, rule, t, problem)
+      return
+    end
+    if rule.flow then
+      Engine.after(site, rule)
       return
     end
     Engine.hush(rule, NEVER)
@@ -271,6 +300,10 @@ do
 
   -- act makes a rule's requests, whatever its condition says.
   function Engine.act(site, rule, t)
+    if rule.flow then
+      Engine.evaluate(site, rule, t)
+      return
+    end
     fire(site, rule, t, 'forced', true)
     rule.acted = false
     save(site, rule)

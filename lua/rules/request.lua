@@ -77,6 +77,36 @@ do
     return made, next_at
   end
 
+  -- keep makes a rule's requests those of a list of {output, value, ttl}, the last of an output, and takes back the
+  -- others. One whose value is unknown stays as it is. It gives how many changed.
+  function Request.keep(site, rule, list, t)
+    local held = site.requests[rule.name] or {}
+    local wanted, made = {}, 0
+    for _, a in ipairs(list) do
+      if a.value ~= nil or not wanted[a.output] then wanted[a.output] = a end
+    end
+    local outputs = {}
+    for output in pairs(wanted) do outputs[#outputs + 1] = output end
+    for output in pairs(held) do
+      if not wanted[output] then outputs[#outputs + 1] = output end
+    end
+    table.sort(outputs)
+    for i, output in ipairs(outputs) do
+      local a, old = wanted[output], held[output]
+      if not a then
+        put(site, rule.name, output, nil, t)
+        made = made + 1
+      elseif a.value ~= nil and (not old or old.value ~= a.value or t >= renewal(old)) then
+        put(site, rule.name, output, {
+          value = a.value, priority = rule.priority, at = t, ttl = a.ttl, rev = rule.rev,
+          id = string.format('%s@%.0f.%d', owner(rule.name), t, i), why = Request.why(site, rule),
+        }, t)
+        made = made + 1
+      end
+    end
+    return made
+  end
+
   -- withdraw takes back all that a rule asks for.
   function Request.withdraw(site, name, t)
     local held = site.requests[name]

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -141,11 +142,22 @@ func output(fields map[string]any) any {
 	}
 	switch text("event") {
 	case "fired":
+		if actions := text("actions"); actions != "" {
+			return map[string]any{"t": t, "fired": true, "actions": decoded(actions)}
+		}
 		return map[string]any{"t": t, "fired": true, "edge": text("edge")}
 	case "ended":
 		return nil
 	}
 	return fmt.Sprintf("%s %s", text("event"), text("error"))
+}
+
+func decoded(text string) any {
+	var v any
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		return err.Error()
+	}
+	return v
 }
 
 // sources are the devices of a case: each source with the values that rule and events name.

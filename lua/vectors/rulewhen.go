@@ -41,15 +41,31 @@ func (s *sources) declare(events []ruleEvent) {
 func ruleProgram(c ruleCase) (p compile.Program, s *sources, refused string, err error) {
 	s = &sources{}
 	s.declare(c.Events)
-	rule, err := whenRule(c.Rule)
-	if err != nil {
-		return p, nil, "", err
+	var rules []*site.Rule
+	var flows []compile.Flow
+	if c.Rule.When != "" {
+		rule, err := whenRule(c.Rule)
+		if err != nil {
+			return p, nil, "", err
+		}
+		rules = append(rules, rule)
+	} else {
+		flow, err := flowOf(c.Rule, s)
+		if err != nil {
+			return p, nil, "", err
+		}
+		flows = append(flows, flow)
 	}
-	programs, diags := compile.With(&site.Site{Rules: []*site.Rule{rule}}, s)
+	p, diags := compile.Rules(rules, flows, s)
+	for _, d := range diags {
+		if why, ok := d.Extra.(compile.Refusal); ok {
+			return p, s, string(why), nil
+		}
+	}
 	if diags.HasErrors() {
 		return p, nil, "", diags
 	}
-	return programs.Rules, s, "", nil
+	return p, s, "", nil
 }
 
 func whenRule(def ruleDef) (*site.Rule, error) {

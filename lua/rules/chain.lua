@@ -1,0 +1,83 @@
+-- Chains: a graph of nodes that runs at each frame of a device that it reads. It keeps nothing but its requests: those of
+-- the actions that its last run came to.
+--#include rules/request.lua
+--#include rules/json.lua
+local Chain = {}
+do
+  local ports = { [true] = 'true', [false] = 'false' }
+
+  local run = {}
+
+  function run.condition(node, T)
+    return ports[node.when(T)] or 'unknown'
+  end
+
+  function run.switch(node, T)
+    for _, case in ipairs(node.cases) do
+      if case.when(T) then return case.port end
+    end
+    return 'default'
+  end
+
+  -- A transform sets all its names from what held before it.
+  function run.transform(node, T)
+    local values = {}
+    for i, set in ipairs(node.set) do values[i] = set.value(T) end
+    for i, set in ipairs(node.set) do T[set.name] = values[i] end
+    return 'out'
+  end
+
+  function run.merge() return 'out' end
+
+  function run.action(node, T, actions)
+    actions[#actions + 1] = { node = node.id, output = node.output, value = node.value(T), ttl = node.ttl_ms }
+  end
+
+  -- actions are those that a run comes to, in order. One whose value is unknown has none.
+  local function actions_of(rule)
+    local T, taken, actions = {}, {}, {}
+    for i, node in ipairs(rule.nodes) do
+      local come = taken[i] or 0
+      if node.incoming == 0 or come > 0 and (not node.all or come == node.incoming) then
+        local port = run[node.kind](node, T, actions)
+        for _, to in ipairs(port and node.next[port] or {}) do taken[to] = (taken[to] or 0) + 1 end
+      end
+    end
+    return actions
+  end
+
+  local function told(actions)
+    local list = { n = 0 }
+    for _, a in ipairs(actions) do
+      if a.value ~= nil then
+        list.n = list.n + 1
+        list[list.n] = { node = a.node, output = a.output, value = a.value }
+      end
+    end
+    return list
+  end
+
+  -- take runs a chain at t.
+  function Chain.take(site, rule, t)
+    local actions = actions_of(rule)
+    local list = told(actions)
+    if list.n > 0 then
+      local nodes = {}
+      for i = 1, list.n do nodes[i] = list[i].node end
+      local path = table.concat(nodes, ' ')
+      if rule.every or rule.s.path ~= path then
+        Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'fired', 'edge', 'chain', 'rev', rule.rev,
+          'why', Request.why(site, rule), 'actions', Json.encode(list) })
+      end
+      rule.fires, rule.fired = rule.fires + 1, t
+      if rule.s.path ~= path then
+        rule.s.path = path
+        rule.dirty = true
+      end
+    elseif rule.s.path then
+      rule.s.path = nil
+      rule.dirty = true
+    end
+    site.changed = site.changed + Request.keep(site, rule, actions, t)
+  end
+end

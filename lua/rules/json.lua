@@ -1,0 +1,29 @@
+-- What flows did, as JSON text with exact numbers.
+local Json = {}
+do
+  local function quote(s)
+    return '"' .. string.gsub(s, '[%z\1-\31"\\]', function(c) return string.format('\\u%04x', string.byte(c)) end) .. '"'
+  end
+
+  -- NULL stands for a value that is not known.
+  Json.NULL = {}
+
+  -- encode writes numbers, texts, true, false, NULL, lists (with a field n) and tables with text keys, which are sorted.
+  function Json.encode(v)
+    local kind = type(v)
+    if v == Json.NULL or v == nil then return 'null' end
+    if kind == 'number' then return string.format('%.17g', v) end
+    if kind == 'boolean' then return tostring(v) end
+    if kind == 'string' then return quote(v) end
+    local out = {}
+    if v.n then
+      for i = 1, v.n do out[i] = Json.encode(v[i]) end
+      return '[' .. table.concat(out, ',') .. ']'
+    end
+    local keys = {}
+    for k in pairs(v) do keys[#keys + 1] = k end
+    table.sort(keys)
+    for i, k in ipairs(keys) do out[i] = quote(k) .. ':' .. Json.encode(v[k]) end
+    return '{' .. table.concat(out, ',') .. '}'
+  end
+end
