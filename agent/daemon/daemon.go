@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -179,7 +181,25 @@ func (a *Agent) openAll(ctx context.Context, s *site.Site) error {
 			return err
 		}
 	}
-	return nil
+	// Plugins that were only asked for their schema.
+	return a.host.Prune(ctx)
+}
+
+// openPatience is how long the first writes wait for the channels; who comes later is written to when it comes.
+const openPatience = 2 * time.Second
+
+// awaitChannels waits until each channel was tried once.
+func (a *Agent) awaitChannels(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, openPatience)
+	defer cancel()
+	a.mu.RLock()
+	channels := slices.Collect(maps.Values(a.channels))
+	a.mu.RUnlock()
+	for _, ch := range channels {
+		if err := ch.Wait(ctx); err != nil {
+			a.log.Warn("channel is not open yet", "channel", ch.Name(), "error", err)
+		}
+	}
 }
 
 // serve runs until ctx ends.
@@ -192,11 +212,12 @@ func (a *Agent) serve(ctx context.Context) error {
 	defer stopIntake()
 	all.Go(func() { a.intake.Run(intakeCtx) })
 	all.Go(func() { a.sources.watch(ctx, a) })
-	a.control.Start()
 	a.server.Start()
 	if a.o.Ready != nil {
 		a.o.Ready()
 	}
+	a.awaitChannels(ctx)
+	a.control.Start()
 	a.log.Info("running", "site", a.site.Name, "data", a.o.Data, "api", a.server.URL())
 
 	hup := make(chan os.Signal, 1)
