@@ -79,12 +79,12 @@ func (l *loader) strayAttribute(name string, rng hcl.Range) {
 func (l *loader) unknownBlock(name string, rng hcl.Range) {
 	hint := didYouMean(name, sortedKeys(l.grammar))
 	if hint == "" {
-		hint = " There are " + thereAllAre(constructs()) + "."
+		hint = " There are " + constructNames(constructs()) + "."
 	}
 	l.fail(rng, "Unknown block", "There is no block %q.%s", name, hint)
 }
 
-func thereAllAre(all []*construct) string {
+func constructNames(all []*construct) string {
 	text := ""
 	for i, c := range all {
 		if i > 0 {
@@ -115,7 +115,7 @@ func (l *loader) collectBlock(b *block, kind string, labels []string, labelRange
 	}
 	switch {
 	case len(labels) > want:
-		l.fail(labelRanges[want], "Wrong labels", "%s has %d labels: write %s { … }.", capital(withArticle(kind)+" block"), want, b.kind.header())
+		l.fail(labelRanges[want], "Wrong labels", "%s has %s: write %s { … }.", capital(withArticle(kind)+" block"), []string{"no name", "one name"}[want], b.kind.header())
 		return
 	case len(labels) < want:
 		l.fail(b.rng, "Wrong labels", "%s has a name: write %s { … }.", capital(withArticle(kind)+" block"), b.kind.header())
@@ -132,17 +132,17 @@ func (l *loader) collectBlock(b *block, kind string, labels []string, labelRange
 			continue
 		}
 		if b.kind.Once {
-			l.fail(b.rng, "Duplicate block", "A site has one %s block; there is one already at %s.", kind, place1(other.rng))
+			l.fail(b.rng, "Duplicate block", "A site has one %s block; there is one already at %s.", kind, lineOf(other.rng))
 		} else {
-			l.fail(b.label, "Duplicate name", "There is a %s %q already, at %s.", kind, b.name, place1(other.rng))
+			l.fail(b.label, "Duplicate name", "There is a %s %q already, at %s.", kind, b.name, lineOf(other.rng))
 		}
 		return
 	}
 	l.blocks[kind] = append(l.blocks[kind], b)
 }
 
-// place1 is a place in words.
-func place1(r hcl.Range) string { return fmt.Sprintf("%s:%d", r.Filename, r.Start.Line) }
+// lineOf is a place in words.
+func lineOf(r hcl.Range) string { return fmt.Sprintf("%s:%d", r.Filename, r.Start.Line) }
 
 // goodName checks the name of a block or point.
 func (l *loader) goodName(name string, rng hcl.Range) bool {
@@ -157,8 +157,8 @@ func (l *loader) goodName(name string, rng hcl.Range) bool {
 	return true
 }
 
-// take1 takes an attribute out of a body before it is decoded.
-func take1(body hcl.Body, name string) (hcl.Expression, hcl.Body) {
+// takeAttribute takes an attribute out of a body before it is decoded.
+func takeAttribute(body hcl.Body, name string) (hcl.Expression, hcl.Body) {
 	if b, ok := body.(*hclsyntax.Body); ok {
 		a := b.Attributes[name]
 		if a == nil {
@@ -227,7 +227,7 @@ func (l *loader) expand(b *block) (instances []instance, each, ok bool) {
 	if !b.kind.ForEach {
 		return []instance{{block: b, full: b.name, scope: l.scope}}, false, true
 	}
-	e, body := take1(b.body, eachAttribute)
+	e, body := takeAttribute(b.body, eachAttribute)
 	if e == nil {
 		return []instance{{block: b, full: b.name, scope: l.scope}}, false, true
 	}

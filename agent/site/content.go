@@ -19,6 +19,8 @@ type content struct {
 	blocks          []*content
 	// bad: something within was wrong, and has been told.
 	bad bool
+	// misspelt are names that were most likely meant by unknown ones.
+	misspelt map[string]bool
 	// table: it is a line of a register map, or of a profile, which say what a device can do.
 	table bool
 }

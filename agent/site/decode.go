@@ -53,15 +53,23 @@ func (l *loader) unknown(c *content, name string, rng hcl.Range, isBlock bool) {
 	if c.shape.loose {
 		return
 	}
-	kind, other := "attribute", "block"
+	kind := "attribute"
 	if isBlock {
-		kind, other = "block", "attribute"
+		kind = "block"
 	}
 	takes := c.shape.names()
 	hint := didYouMean(name, takes)
+	if n := nearest(name, takes); n != "" {
+		if c.misspelt == nil {
+			c.misspelt = map[string]bool{}
+		}
+		c.misspelt[n] = true
+	}
 	switch {
-	case isBlock && c.shape.attrs[name] != nil, !isBlock && c.shape.blocks[name] != nil:
-		hint = fmt.Sprintf(" It is a %s: write %s.", other, map[bool]string{true: name + " = …", false: name + " { … }"}[isBlock])
+	case isBlock && c.shape.attrs[name] != nil:
+		hint = fmt.Sprintf(" It is an attribute: write %s = ….", name)
+	case !isBlock && c.shape.blocks[name] != nil:
+		hint = fmt.Sprintf(" It is a block: write %s { … }.", name)
 	case hint == "" && len(takes) == 0:
 		hint = " It takes none."
 	case hint == "":
@@ -175,13 +183,13 @@ func (l *loader) decodeBlock(c *content, kind string, labels []string, labelRang
 // complete tells what is missing.
 func (l *loader) complete(c *content) {
 	for _, name := range c.shape.order {
-		if a := c.shape.attrs[name]; a.Required && c.find(name) == nil {
-			l.fail(c.rng, "Missing attribute", "%s needs %q. %s", capital(c.shape.title), name, a.Doc)
+		if a := c.shape.attrs[name]; a.Required && c.find(name) == nil && !c.misspelt[name] {
+			l.fail(c.rng, "Missing attribute", "%s needs %q.%s", capital(c.shape.title), name, docOf(a.Doc))
 		}
 	}
 	for _, name := range sortedKeys(c.shape.blocks) {
-		if c.shape.blocks[name].required && c.block(name) == nil {
-			l.fail(c.rng, "Missing block", "%s needs a %s block.", capital(c.shape.title), name)
+		if c.shape.blocks[name].required && c.block(name) == nil && !c.misspelt[name] {
+			l.fail(c.rng, "Missing block", "%s needs %s block.", capital(c.shape.title), withArticle(name))
 		}
 	}
 }

@@ -43,7 +43,7 @@ func (l *loader) device(in instance) *Device {
 	}
 	l.timing(d, c)
 	l.points(d, c, p, in)
-	d.broken = d.broken || l.count > before
+	d.broken = d.broken || d.incomplete || l.count > before
 	return d
 }
 
@@ -102,23 +102,29 @@ func (l *loader) points(d *Device, c *content, p *pluginInfo, in instance) {
 			all = append(all, r)
 		}
 	}
-	if d.Profile != "" && p != nil {
-		if t := l.profile(p, d.Profile, c.at("profile")); t != nil {
-			d.broken = d.broken || t.broken
-			add(t.rows)
-		} else {
-			d.broken = true
+	take := func(t *pointTable) {
+		if t == nil {
+			d.incomplete = true
+			return
+		}
+		d.broken, d.incomplete = d.broken || t.broken, d.incomplete || t.broken
+		add(t.rows)
+	}
+	e := c.expression("points")
+	switch {
+	case p == nil && (c.given("profile") || e != nil):
+		d.incomplete = true
+	case p != nil:
+		if d.Profile != "" {
+			take(l.profile(p, d.Profile, c.at("profile")))
+		}
+		if e != nil {
+			take(l.table(e, p, in.scope))
 		}
 	}
-	if e := c.expression("points"); e != nil && p != nil {
-		if t := l.table(e, p, in.scope); t != nil {
-			d.broken = d.broken || t.broken
-			add(t.rows)
-		} else {
-			d.broken = true
-		}
-	}
+	before := l.count
 	add(l.ownPoints(c))
+	d.incomplete = d.incomplete || l.count > before
 	d.Points = make([]*Point, 0, len(all))
 	d.byName = make(map[string]*Point, len(all))
 	for _, r := range all {
@@ -135,7 +141,7 @@ func (l *loader) points(d *Device, c *content, p *pluginInfo, in instance) {
 			l.readBack(d, pt, r)
 		}
 	}
-	if len(all) == 0 && !d.broken {
+	if len(all) == 0 && !d.incomplete {
 		l.fail(in.rng, "Device without points", "Device %s has no points. Give it a profile, a table (points = csv(\"FILE\")) or point blocks.", d.Name)
 	}
 }
@@ -163,7 +169,7 @@ func (l *loader) ownPoints(c *content) []*content {
 			return
 		}
 		if before, ok := seen[p.label]; ok {
-			l.fail(p.labelRange, "Duplicate name", "There is a point %q already, at %s.", p.label, place1(before))
+			l.fail(p.labelRange, "Duplicate name", "There is a point %q already, at %s.", p.label, lineOf(before))
 			return
 		}
 		seen[p.label] = p.labelRange

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -19,8 +20,27 @@ func (l *loader) finish() {
 	slices.Sort(s.Files)
 	s.Revision = l.revision()
 	l.maskSources()
+	l.dropDoubtful()
 	l.scrub()
 	l.diags = Deduplicate(l.diags)
+}
+
+// sureSummaries are those of complaints about unknown things that hold whatever else the site has.
+var sureSummaries = []string{"Unknown attribute", "Unknown block", "Unknown unit", "Unknown library", "Unknown column", "Unknown time zone", "Unknown profile"}
+
+// dropDoubtful leaves out, when a file has an error of syntax, complaints about what is not there: it may be in the part
+// that could not be read.
+func (l *loader) dropDoubtful() {
+	if !slices.ContainsFunc(l.files, func(s *source) bool { return s.diags.HasErrors() }) {
+		return
+	}
+	l.diags = slices.DeleteFunc(l.diags, func(d *hcl.Diagnostic) bool {
+		if slices.Contains(sureSummaries, d.Summary) {
+			return false
+		}
+		return strings.HasPrefix(d.Summary, "Unknown ") || strings.HasPrefix(d.Summary, "Missing ") || strings.Contains(d.Summary, " without ") ||
+			strings.Contains(d.Summary, "read-only")
+	})
 }
 
 // isPath tells files from what else was read: "env:NAME", "var:NAME", "profile:PLUGIN/NAME".

@@ -80,7 +80,7 @@ func writeBlock() schema.Block {
 		Attributes: []schema.Attribute{
 			attribute("min", level, "The least that is ever written; required, but 0 for a boolean point."),
 			attribute("max", level, "The most that is ever written; required, but 1 for a boolean point."),
-			required(attribute("safe", level, "What is written when nobody holds the output, and when the agent is gone.")),
+			attribute("safe", level, "What is written when nobody holds the output, and when the agent is gone; required."),
 			{Name: "ramp", Type: rate, Min: number(0), Doc: "The fastest change: `\"10/s\"`, `\"5/min\"`; left out: at once."},
 			duration("min_interval", "0s", 0, "The shortest time between two writes, for devices whose memory wears."),
 			duration("refresh", "0s", 0, "How often an unchanged set-point is written again, for devices with a watchdog; 0: never."),

@@ -90,12 +90,26 @@ func (d *digest) any(v any) {
 	}
 }
 
+// spec hashes what a plugin is given of a device: only when that differs has its channel to start anew.
+func (d *digest) spec(x sdk.DeviceSpec) {
+	d.text(x.Name)
+	d.int(int64(x.Every), int64(len(x.Points)))
+	d.values(x.Config)
+	for _, p := range x.Points {
+		d.text(p.Name, p.Type, p.Unit, p.Address)
+		d.number(p.Scale, p.Offset)
+		d.flag(p.Text, p.Readable, p.Writable)
+		if p.Safe != nil {
+			d.number(*p.Safe)
+		}
+		d.values(p.Config)
+	}
+}
+
+// point hashes what the plugin is not told of a point.
 func (d *digest) point(p *Point) {
-	d.text(p.Name, p.Type, p.Unit, p.Address, p.Description)
-	d.number(p.Scale, p.Offset)
-	d.flag(p.Text, p.Bool, p.Readable)
+	d.text(p.Name, p.Description)
 	d.any(p.Tags)
-	d.values(p.Config.Values)
 	if w := p.Write; w != nil {
 		d.write(w)
 	}
@@ -114,10 +128,9 @@ func (d *digest) write(w *Write) {
 }
 
 func (d *digest) device(x *Device) {
-	d.text(x.Name)
-	d.int(int64(x.Every), int64(x.StaleAfter))
-	d.values(x.Config.Values)
-	d.int(int64(len(x.Points)))
+	d.text(x.Channel.Name, x.Description)
+	d.int(int64(x.StaleAfter))
+	d.spec(x.Spec())
 	for _, p := range x.Points {
 		d.point(p)
 	}
@@ -187,8 +200,9 @@ func (l *loader) hashAll() {
 		put("channel", c.Name, func(d *digest) {
 			d.text(c.Plugin)
 			d.values(c.Config.Values)
+			d.int(int64(len(c.Devices)))
 			for _, x := range c.Devices {
-				d.text(s.hashes["device "+x.Name])
+				d.spec(x.Spec())
 			}
 		})
 	}
@@ -235,7 +249,7 @@ func (l *loader) hashSettings(put func(kind, name string, f func(d *digest))) {
 }
 
 func (d *digest) model(l *loader, m *Model) {
-	d.text(m.Template.Name)
+	d.text(m.Template.Name, m.Description)
 	for _, name := range sortedKeys(m.Properties) {
 		d.text(name)
 		d.any(m.Properties[name])
@@ -254,7 +268,7 @@ func (d *digest) alarm(l *loader, a *Alarm) {
 	d.expression(l, a.When)
 	d.int(int64(a.For), int64(a.OffDelay), int64(a.ReAlarm), int64(a.MaxShelve))
 	d.number(a.Deadband)
-	d.text(a.Priority, a.Message, string(a.Unknown), a.FirstOut)
+	d.text(a.Description, a.Priority, a.Message, string(a.Unknown), a.FirstOut)
 	d.flag(a.Latching, a.Confirm, a.Disabled)
 	by := append([]string{}, a.SuppressedBy...)
 	sort.Strings(by)
@@ -263,7 +277,7 @@ func (d *digest) alarm(l *loader, a *Alarm) {
 
 func (d *digest) rule(l *loader, r *Rule) {
 	d.expression(l, r.When)
-	d.text(r.On, r.Initial, string(r.Unknown))
+	d.text(r.Description, r.On, r.Initial, string(r.Unknown))
 	d.int(int64(r.For), int64(r.KeepFor), int64(r.Cooldown), int64(r.Priority))
 	d.flag(r.Disabled, r.Hysteresis != nil, r.Throttle != nil)
 	if h := r.Hysteresis; h != nil {

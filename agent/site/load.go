@@ -23,6 +23,8 @@ type Schemas interface {
 // Options are what a site is loaded with.
 type Options struct {
 	Schemas Schemas
+	// Plugins is told the plugin blocks before Schemas is asked about any plugin; nil: nobody is.
+	Plugins func([]*Plugin)
 	// Variables are values for variable blocks, as text; they go before VOLTAGE_VAR_name of the environment.
 	Variables map[string]string
 	// Getenv looks into the environment; nil: the process's own.
@@ -89,7 +91,14 @@ func newLoader(ctx context.Context, o Options) *loader {
 	}
 	for _, c := range constructs() {
 		l.grammar[c.Name] = c
-		l.shapes[c.Name] = hostShape(withArticle(c.Name)+" block", &c.Body)
+		sh := hostShape(withArticle(c.Name)+" block", &c.Body)
+		if c.Config != "" {
+			sh.taken = append(sh.taken, configBlock)
+		}
+		if c.ForEach {
+			sh.taken = append(sh.taken, eachAttribute)
+		}
+		l.shapes[c.Name] = sh
 	}
 	return l
 }
@@ -101,6 +110,9 @@ func (l *loader) load() {
 	l.loadSettings()
 	l.loadTemplates()
 	l.declareAll()
+	if l.options.Plugins != nil {
+		l.options.Plugins(l.site.Plugins)
+	}
 	l.askPlugins()
 	l.loadProfiles()
 	l.loadChannels()

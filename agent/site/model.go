@@ -139,8 +139,8 @@ type Device struct {
 	Range      hcl.Range
 
 	byName map[string]*Point
-	// broken: something is wrong with it that has been told, so that a point may be missing.
-	broken bool
+	// broken: something is wrong with it, which has been told. incomplete: so that points may be missing.
+	broken, incomplete bool
 }
 
 // Table is the device's point table.
@@ -250,6 +250,8 @@ type Model struct {
 	Range        hcl.Range
 
 	broken bool
+	// tried are the parts that were written, by kind and name, right or wrong.
+	tried map[string]bool
 }
 
 // Mapping gives a measurement its value: an expression over points.

@@ -19,7 +19,7 @@ func (l *loader) loadModels() {
 func (l *loader) model(in instance) *Model {
 	before := l.count
 	c := l.decode(in.body, l.shapes["model"], in.rng, in.scope)
-	m := &Model{Name: in.full, Description: c.text("description"), Properties: map[string]any{}, Range: in.rng, broken: c.bad}
+	m := &Model{Name: in.full, Description: c.text("description"), Properties: map[string]any{}, tried: map[string]bool{}, Range: in.rng, broken: c.bad}
 	if e := c.expression("template"); e != nil {
 		m.Template = l.templateOf(e)
 	}
@@ -99,14 +99,13 @@ func (l *loader) properties(m *Model, c *content, s *Scope) {
 			m.Properties[p.Name] = p.Default
 		}
 	}
-	tried := map[string]bool{}
 	for _, n := range l.mapOf(c.expression("properties"), "NAME") {
 		p := find(t.Properties, func(p *Property) string { return p.Name }, n.name)
 		if p == nil {
 			l.notInTemplate(t, "property", n, names)
 			continue
 		}
-		tried[n.name] = true
+		m.tried["property "+n.name] = true
 		v, ok := l.value(n.value, s)
 		if !ok || v.IsNull() {
 			continue
@@ -120,8 +119,8 @@ func (l *loader) properties(m *Model, c *content, s *Scope) {
 		}
 	}
 	for _, p := range t.Properties {
-		if _, ok := m.Properties[p.Name]; p.Required && !ok && !tried[p.Name] {
-			l.fail(c.rng, "Missing property", "A %s needs the property %q. %s", t.Name, p.Name, p.Doc)
+		if _, ok := m.Properties[p.Name]; p.Required && !ok && !m.tried["property "+p.Name] {
+			l.fail(c.rng, "Missing property", "A model of template %s needs the property %q.%s", t.Name, p.Name, docOf(p.Doc))
 		}
 	}
 }
@@ -148,14 +147,13 @@ func (l *loader) measurements(m *Model, c *content, s *Scope) {
 	for _, x := range t.Measurements {
 		names = append(names, x.Name)
 	}
-	tried := map[string]bool{}
 	for _, n := range l.mapOf(c.expression("measurements"), "MEASUREMENT") {
 		x := find(t.Measurements, func(x *Measurement) string { return x.Name }, n.name)
 		if x == nil {
 			l.notInTemplate(t, "measurement", n, names)
 			continue
 		}
-		tried[n.name] = true
+		m.tried["measurement "+n.name] = true
 		e, ok := l.native(n.value)
 		if !ok {
 			continue
@@ -166,8 +164,8 @@ func (l *loader) measurements(m *Model, c *content, s *Scope) {
 		m.Measurements = append(m.Measurements, &Mapping{Measurement: x, Value: expr, node: node})
 	}
 	for _, x := range t.Measurements {
-		if x.Required && !tried[x.Name] {
-			l.fail(c.rng, "Missing measurement", "A %s needs the measurement %q. %s", t.Name, x.Name, x.Doc)
+		if x.Required && !m.tried["measurement "+x.Name] {
+			l.fail(c.rng, "Missing measurement", "A model of template %s needs the measurement %q.%s", t.Name, x.Name, docOf(x.Doc))
 		}
 	}
 }
@@ -204,14 +202,13 @@ func (l *loader) actions(m *Model, c *content, s *Scope) {
 	for _, x := range t.Actions {
 		names = append(names, x.Name)
 	}
-	tried := map[string]bool{}
 	for _, n := range l.mapOf(c.expression("actions"), "ACTION") {
 		a := find(t.Actions, func(x *Action) string { return x.Name }, n.name)
 		if a == nil {
 			l.notInTemplate(t, "action", n, names)
 			continue
 		}
-		tried[n.name] = true
+		m.tried["action "+n.name] = true
 		if mapping := l.actionMapping(a, n, s); mapping != nil {
 			m.Actions = append(m.Actions, mapping)
 		} else {
@@ -219,8 +216,8 @@ func (l *loader) actions(m *Model, c *content, s *Scope) {
 		}
 	}
 	for _, x := range t.Actions {
-		if x.Required && !tried[x.Name] {
-			l.fail(c.rng, "Missing action", "A %s needs the action %q. %s", t.Name, x.Name, x.Doc)
+		if x.Required && !m.tried["action "+x.Name] {
+			l.fail(c.rng, "Missing action", "A model of template %s needs the action %q.%s", t.Name, x.Name, docOf(x.Doc))
 		}
 	}
 }
@@ -253,13 +250,10 @@ func (l *loader) actionMapping(a *Action, n named, s *Scope) *ActionMapping {
 
 // checkWritable tells that a point takes no set-points.
 func (l *loader) checkWritable(p *Point, rng hcl.Range) bool {
-	if p.Write != nil {
-		return true
-	}
-	if !p.Device.broken {
+	if p.Write == nil {
 		l.fail(rng, "Write to a read-only point", "%s takes no set-points. If the device allows it, give the point in device %s a write block: write { min = … max = … safe = … }.", p.FullName(), p.Device.Name)
 	}
-	return false
+	return p.Write != nil
 }
 
 // constantText is a text that must be constant.
@@ -273,4 +267,12 @@ func (l *loader) constantText(e hcl.Expression, s *Scope) (string, bool) {
 		return "", false
 	}
 	return v.AsString(), true
+}
+
+// docOf is a description behind a sentence.
+func docOf(doc string) string {
+	if doc == "" {
+		return ""
+	}
+	return " " + doc
 }

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
@@ -83,8 +84,7 @@ func (l *loader) access(pt *Point, c *content) bool {
 		return mayRead
 	case access == "" || mayWrite:
 	default:
-		l.fail(w.rng, "Write to a read-only point", "The point %s can't be written: its access is \"r\", at %s.", pt.Name, place1(c.at("access")))
-		return true
+		l.fail(w.rng, "Write to a read-only point", "The point %s can't be written: its access is \"r\", at %s.", pt.Name, lineOf(c.at("access")))
 	}
 	pt.Write = l.write(pt, w)
 	return true
@@ -103,15 +103,8 @@ func (l *loader) write(pt *Point, c *content) *Write {
 		if c.value("max") == nil {
 			w.Max = 1
 		}
-	} else {
-		for _, name := range []string{"min", "max"} {
-			if !c.given(name) {
-				l.fail(c.rng, "Missing attribute", "A write block needs %q: it is the range that is never left, whoever asks.", name)
-				c.bad = true
-			}
-		}
 	}
-	if c.bad {
+	if !l.limits(pt, c) {
 		return w
 	}
 	switch {
@@ -129,6 +122,22 @@ func (l *loader) write(pt *Point, c *content) *Write {
 	return w
 }
 
+// limits tells which of the limits of an output are missing.
+func (l *loader) limits(pt *Point, c *content) bool {
+	ok := !c.bad
+	for _, name := range []string{"min", "max"} {
+		if !pt.Bool && c.find(name) == nil && !c.misspelt[name] {
+			l.fail(c.rng, "Output without limits", "A write block needs %q: it is the range that is never left, whoever asks.", name)
+			ok = false
+		}
+	}
+	if c.find("safe") == nil && !c.misspelt["safe"] {
+		l.fail(c.rng, "Output without a safe value", "A write block needs \"safe\": it is what is written when nobody holds the output, and when the agent is gone.")
+		ok = false
+	}
+	return ok
+}
+
 // readBack says how a write is verified, when all points of the device are known.
 func (l *loader) readBack(d *Device, pt *Point, c *content) {
 	r := c.block("write").block("read_back")
@@ -140,7 +149,7 @@ func (l *loader) readBack(d *Device, pt *Point, c *content) {
 	of := pt
 	if name := r.text("point"); name != "" {
 		if of = d.byName[name]; of == nil {
-			if !d.broken {
+			if !d.incomplete {
 				l.take(noSuch(r.at("point"), "point", name, "device "+d.Name, pointNames(d)))
 			}
 			return
@@ -238,4 +247,9 @@ func mergeRanges(a, b map[string]hcl.Range) map[string]hcl.Range {
 	return a
 }
 
-func formatNumber(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
+func formatNumber(f float64) string {
+	if math.Abs(f) < 1e15 && (f == 0 || math.Abs(f) >= 1e-6) {
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	return strconv.FormatFloat(f, 'g', -1, 64)
+}

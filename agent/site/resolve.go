@@ -62,7 +62,7 @@ func (s *Scope) resolveItem(kind string, t hcl.Traversal) (Ref, bool, hcl.Diagno
 	}
 	if len(rest) == 0 {
 		d := item.(*Device)
-		return Ref{}, d.broken, complaint(t.SourceRange(), "Name of a device", "%s is a whole device. Name one of its points: %s.", traversalText(t), thereAre(pointNames(d)))
+		return Ref{}, false, complaint(t.SourceRange(), "Name of a device", "%s is a whole device. Name one of its points: %s.", traversalText(t), thereAre(pointNames(d)))
 	}
 	name, at, ok := attributeOf(append(hcl.Traversal{hcl.TraverseRoot{}}, rest...))
 	if !ok {
@@ -75,7 +75,7 @@ func (s *Scope) resolveItem(kind string, t hcl.Traversal) (Ref, bool, hcl.Diagno
 		if p := d.Point(name); p != nil {
 			return Ref{Point: p}, false, nil
 		}
-		if d.broken {
+		if d.incomplete {
 			return Ref{}, true, nil
 		}
 		return Ref{}, false, noSuch(at, "point", name, "device "+d.Name, pointNames(d))
@@ -90,7 +90,7 @@ func resolveModel(m *Model, name string, at hcl.Range) (Ref, bool, hcl.Diagnosti
 	if v, ok := m.Properties[name]; ok {
 		return Ref{Property: v}, false, nil
 	}
-	if m.broken || m.Template == nil {
+	if m.Template == nil || m.Template.broken || m.tried["measurement "+name] || m.tried["property "+name] {
 		return Ref{}, true, nil
 	}
 	has := func(n string) bool { return n == name }

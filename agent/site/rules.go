@@ -48,7 +48,7 @@ func (l *loader) rule(in instance) (*Rule, bool) {
 			return
 		}
 		if before, twice := targets[set.Output]; twice {
-			l.fail(b.labelRange, "Output set twice", "This rule sets %s already, at %s.", set.Output.FullName(), place1(before))
+			l.fail(b.labelRange, "Output set twice", "This rule sets %s already, at %s.", set.Output.FullName(), lineOf(before))
 		}
 		targets[set.Output] = b.labelRange
 	})
@@ -121,7 +121,7 @@ func (l *loader) target(set *Set, c *content, s *Scope) bool {
 func (l *loader) targetPoint(set *Set, d *Device, part string, rng hcl.Range) bool {
 	p := d.Point(part)
 	if p == nil {
-		if !d.broken {
+		if !d.incomplete {
 			l.take(noSuch(rng, "point", part, "device "+d.Name, pointNames(d)))
 		}
 		return false
@@ -138,7 +138,7 @@ func (l *loader) targetAction(set *Set, m *Model, part string, rng hcl.Range) bo
 		set.Output, set.Factor = a.Output, a.Factor
 		return true
 	}
-	if m.broken {
+	if m.Template == nil || m.Template.broken || m.tried["action "+part] {
 		return false
 	}
 	if find(m.Template.Actions, func(x *Action) string { return x.Name }, part) != nil {

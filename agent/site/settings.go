@@ -1,6 +1,7 @@
 package site
 
 import (
+	"cmp"
 	"net"
 	"slices"
 	"time"
@@ -30,7 +31,7 @@ func (l *loader) loadSettings() {
 	if name := c.text("timezone"); name != "" {
 		loc, err := time.LoadLocation(name)
 		if err != nil {
-			l.fail(c.at("timezone"), "Unknown time zone", "There is no time zone %q.%s Names are like \"Europe/Berlin\".", name, didYouMean(name, commonZones))
+			l.fail(c.at("timezone"), "Unknown time zone", "There is no time zone %q.%s", name, cmp.Or(didYouMean(name, commonZones), " Names are like \"Europe/Berlin\"."))
 		} else {
 			s.Location = loc
 		}
@@ -175,7 +176,7 @@ func (l *loader) declareAll() {
 	}
 	for _, m := range l.blocks["model"] {
 		if d := l.site.index.find("device", m.name); d != nil {
-			l.fail(m.label, "Duplicate name", "There is a device %q already, at %s; devices and models share one space of names.", m.name, place1(d.rng))
+			l.fail(m.label, "Duplicate name", "There is a device %q already, at %s; devices and models share one space of names.", m.name, lineOf(d.rng))
 		}
 	}
 }
@@ -203,4 +204,3 @@ var commonZones = []string{
 	"America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles", "America/Sao_Paulo", "America/Toronto", "Africa/Johannesburg",
 	"Australia/Sydney", "Australia/Melbourne", "Pacific/Auckland",
 }
-

@@ -1,6 +1,8 @@
 package site
 
 import (
+	"slices"
+
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/voltage-edge/voltage/sdk/schema"
@@ -17,6 +19,8 @@ type shape struct {
 	order []string
 	// defaults in the form that decoding gives.
 	defaults []attr
+	// taken are names that are read before the body is decoded: for_each, config.
+	taken []string
 	// loose takes unknown attributes without a word: the plugin could not be asked.
 	loose bool
 }
@@ -83,7 +87,7 @@ func (s *shape) with(b *schema.Block) *shape {
 
 // names are all that may stand in the block.
 func (s *shape) names() []string {
-	return append(append([]string{}, s.order...), sortedKeys(s.blocks)...)
+	return slices.Concat(s.order, sortedKeys(s.blocks), s.taken)
 }
 
 // hclSchema is the shape as the JSON syntax needs it.

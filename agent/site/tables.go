@@ -236,7 +236,7 @@ func (t *csvTable) row(record []string, seen map[string]hcl.Range) *content {
 		return nil
 	}
 	if before, ok := seen[name]; ok {
-		l.fail(nameRange, "Duplicate name", "There is a point %q already, at %s.", name, place1(before))
+		l.fail(nameRange, "Duplicate name", "There is a point %q already, at %s.", name, lineOf(before))
 		return nil
 	}
 	seen[name] = nameRange

@@ -230,7 +230,7 @@ func oneOf(v string, a *schema.Attribute, secret bool) error {
 		return fmt.Errorf("there are %s", strings.Join(names, ", "))
 	}
 	if n := nearest(v, a.OneOf); n != "" {
-		return fmt.Errorf("there is no %q, but %s. Did you mean %q?", v, thereAre(names), n)
+		return fmt.Errorf("there is no %q (did you mean %q?), but %s", v, n, thereAre(names))
 	}
 	return fmt.Errorf("there is no %q, but %s", v, thereAre(names))
 }
@@ -250,13 +250,13 @@ func within(v float64, a *schema.Attribute) error {
 	}
 	switch {
 	case math.IsNaN(v) || a.Min != nil && v < *a.Min && a.Max != nil:
-		return fmt.Errorf("it is between %s and %s", show(*a.Min), show(*a.Max))
+		return fmt.Errorf("must be between %s and %s", show(*a.Min), show(*a.Max))
 	case a.Min != nil && v < *a.Min:
-		return fmt.Errorf("it is %s at least", show(*a.Min))
+		return fmt.Errorf("must be at least %s", show(*a.Min))
 	case a.Max != nil && v > *a.Max && a.Min != nil:
-		return fmt.Errorf("it is between %s and %s", show(*a.Min), show(*a.Max))
+		return fmt.Errorf("must be between %s and %s", show(*a.Min), show(*a.Max))
 	case a.Max != nil && v > *a.Max:
-		return fmt.Errorf("it is %s at most", show(*a.Max))
+		return fmt.Errorf("must be at most %s", show(*a.Max))
 	}
 	return nil
 }

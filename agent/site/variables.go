@@ -87,7 +87,7 @@ func (l *loader) variable(b *block) (cty.Value, bool) {
 }
 
 func (l *loader) find(body hcl.Body, name string) hcl.Expression {
-	e, _ := take1(body, name)
+	e, _ := takeAttribute(body, name)
 	return e
 }
 
@@ -158,7 +158,7 @@ func (l *loader) loadLocals() {
 		for name, a := range attrs {
 			x := &local{name: name, rng: a.NameRange, expr: a.Expr}
 			if other := l.locals[name]; other != nil {
-				l.fail(a.NameRange, "Duplicate name", "There is a local %q already, at %s.", name, place1(other.rng))
+				l.fail(a.NameRange, "Duplicate name", "There is a local %q already, at %s.", name, lineOf(other.rng))
 				continue
 			}
 			l.locals[name] = x

@@ -1,0 +1,6 @@
+site "s" {}
+channel "lan" {
+  plugin = "modbus
+}
+device "meter" {
+  channel = channel.lan
