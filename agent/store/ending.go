@@ -70,7 +70,7 @@ func message(line string) string {
 }
 
 // explainEnd says why the server ended: what it said last, or the signal that ended it.
-func (s *server) explainEnd(e *ending) error {
+func (s *server) explainEnd(problem Problem, e *ending) error {
 	cause := e.err
 	if cause == nil {
 		cause = errors.New("it ended by itself")
@@ -78,7 +78,7 @@ func (s *server) explainEnd(e *ending) error {
 	if why := e.lastWords(); why != "" {
 		cause = fmt.Errorf("%w: %s", cause, why)
 	}
-	return &Error{Problem: NotStarted, Doing: "running " + s.exe.path, Where: s.dir, Cause: cause,
+	return &Error{Problem: problem, Doing: "running " + s.exe.path, Where: s.dir, Cause: cause,
 		Advice: "Its lines are in the agent's log at level debug"}
 }
 

@@ -22,6 +22,7 @@ const (
 	TooOld        Problem = "too old"        // older than Redis 7.0
 	NoFunctions   Problem = "no functions"   // a server without Functions in Lua
 	NotStarted    Problem = "not started"    // the embedded server ended while it started
+	Ended         Problem = "ended"          // the embedded server ended, and is started again
 	InUse         Problem = "in use"         // another agent has the data folder
 	WrongPassword Problem = "wrong password" // user or password refused
 	NoPermission  Problem = "no permission"  // the user may not do what the agent needs

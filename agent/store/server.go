@@ -171,11 +171,11 @@ func (s *server) run(first chan<- error) {
 				s.log.Error("can't set the damaged append-only file aside", "error", err)
 			}
 		}
-		err := s.explainEnd(end)
 		if !ready {
-			first <- err
+			first <- s.explainEnd(NotStarted, end)
 			return
 		}
+		err := s.explainEnd(Ended, end)
 		if time.Since(began) > steady {
 			failures, moved = 0, false
 		}

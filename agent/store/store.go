@@ -202,7 +202,14 @@ func (s *Store) available() error {
 }
 
 // explain adds what was tried to an error.
-func (s *Store) explain(doing string, err error) error { return explain(doing, s.where, err) }
+func (s *Store) explain(doing string, err error) error {
+	err = explain(doing, s.where, err)
+	var e *Error
+	if s.server != nil && errors.As(err, &e) && e.Problem == Unreachable {
+		e.Advice = "It is started again by itself when it ended"
+	}
+	return err
+}
 
 // note keeps the last error for the status, and the state that goes with it.
 func (s *Store) note(err error) {
