@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net"
 	"os/exec"
@@ -167,6 +169,8 @@ var shareClock = time.Now().UnixMilli()
 func applyAll(ctx context.Context, st *store.Store, device string, frames [][]byte) error {
 	for _, f := range frames {
 		shareClock += 100
+		// Each reading is newer than all before it, also when the frames come a second time.
+		binary.LittleEndian.PutUint64(f[8:], math.Float64bits(float64(shareClock)))
 		if _, err := st.Apply(ctx, store.Batch{Now: shareClock, Frames: []store.Frame{{Device: device, Millis: shareClock, Packed: f}}}); err != nil {
 			return err
 		}
@@ -204,9 +208,9 @@ func shareSite() string {
 	for p := range sharePoints {
 		fmt.Fprintf(&s, "  point \"p%d\" {\n    address = \"%d\"\n    type = \"float32\"\n  }\n", p, p)
 	}
-	s.WriteString("  point \"out\" {\n    address = \"out\"\n    type = \"float32\"\n    access = \"w\"\n    write {\n      min = 0\n      max = 100\n      safe = 0\n    }\n  }\n}\n")
+	s.WriteString("}\ndevice \"o\" {\n  channel = channel.c\n  point \"out\" {\n    address = \"out\"\n    type = \"float32\"\n    access = \"w\"\n    write {\n      min = 0\n      max = 100\n      safe = 0\n    }\n  }\n}\n")
 	for r := range shareRules {
-		fmt.Fprintf(&s, "rule \"r%d\" {\n  when = device.d.p%d > 50 && device.d.p%d < 90\n  set \"d.out\" {\n    value = 1\n    ttl = \"5s\"\n  }\n}\n", r, r%sharePoints, (r+7)%sharePoints)
+		fmt.Fprintf(&s, "rule \"r%d\" {\n  when = device.d.p%d > 50 && device.d.p%d < 90\n  set \"o.out\" {\n    value = 1\n    ttl = \"5s\"\n  }\n}\n", r, r%sharePoints, (r+7)%sharePoints)
 	}
 	for a := range shareAlarms {
 		fmt.Fprintf(&s, "alarm \"a%d\" {\n  when = device.d.p%d > 80\n  deadband = 2\n}\n", a, a)
