@@ -46,6 +46,8 @@ type item struct {
 // object writes a Lua table, field by field.
 type object struct {
 	b strings.Builder
+	// reads are the devices that its functions read.
+	reads []int
 	// takes are the parameters of its functions.
 	takes string
 	// revised has everything that the item's revision depends on.

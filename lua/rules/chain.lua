@@ -47,13 +47,14 @@ do
   end
 
   local function told(actions)
-    local list = { n = 0 }
+    local list, n = {}, 0
     for _, a in ipairs(actions) do
       if a.value ~= nil then
-        list.n = list.n + 1
-        list[list.n] = { node = a.node, output = a.output, value = a.value }
+        n = n + 1
+        list[n] = { node = a.node, output = a.output, value = a.value }
       end
     end
+    list[Json.LIST] = n
     return list
   end
 
@@ -61,9 +62,9 @@ do
   function Chain.take(site, rule, t)
     local actions = actions_of(rule)
     local list = told(actions)
-    if list.n > 0 then
+    if #list > 0 then
       local nodes = {}
-      for i = 1, list.n do nodes[i] = list[i].node end
+      for i = 1, #list do nodes[i] = list[i].node end
       local path = table.concat(nodes, ' ')
       if rule.every or rule.s.path ~= path then
         Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'fired', 'edge', 'chain', 'rev', rule.rev,

@@ -3,6 +3,7 @@
 --#include rules/request.lua
 --#include rules/condition.lua
 --#include rules/chain.lua
+--#include rules/window.lua
 local Engine = {}
 do
   local huge = math.huge
@@ -11,7 +12,7 @@ do
   local PARK_AFTER = 10
   -- FLOWS are the kinds of items that are more than a condition. Each has take(site, rule, t, i) for a frame of device i,
   -- and may have due(site, rule, t), deadline(rule) and load(site, rule).
-  local FLOWS = { chain = Chain }
+  local FLOWS = { chain = Chain, window = Window }
   -- NEVER is no verdict: a rule whose quiet verdict it is, is stepped at its next evaluation.
   local NEVER = {}
 

@@ -5,10 +5,10 @@ do
     return '"' .. string.gsub(s, '[%z\1-\31"\\]', function(c) return string.format('\\u%04x', string.byte(c)) end) .. '"'
   end
 
-  -- NULL stands for a value that is not known.
-  Json.NULL = {}
+  -- NULL stands for a value that is not known. LIST is the key under which a list has its length.
+  Json.NULL, Json.LIST = {}, {}
 
-  -- encode writes numbers, texts, true, false, NULL, lists (with a field n) and tables with text keys, which are sorted.
+  -- encode writes numbers, texts, true, false, NULL, lists and tables with text keys, which are sorted.
   function Json.encode(v)
     local kind = type(v)
     if v == Json.NULL or v == nil then return 'null' end
@@ -16,8 +16,8 @@ do
     if kind == 'boolean' then return tostring(v) end
     if kind == 'string' then return quote(v) end
     local out = {}
-    if v.n then
-      for i = 1, v.n do out[i] = Json.encode(v[i]) end
+    if v[Json.LIST] then
+      for i = 1, v[Json.LIST] do out[i] = Json.encode(v[i]) end
       return '[' .. table.concat(out, ',') .. ']'
     end
     local keys = {}

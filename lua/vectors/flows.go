@@ -1,8 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/voltage-edge/voltage/agent/compile"
 	"github.com/voltage-edge/voltage/agent/site"
@@ -13,7 +17,65 @@ func flowOf(def ruleDef, s *sources) (compile.Flow, error) {
 	if def.Chain != nil {
 		return chainOf(def.Chain)
 	}
+	if def.Window != nil {
+		return windowOf(def, s)
+	}
 	return nil, fmt.Errorf("a rule of a kind that is not known")
+}
+
+var bareName = regexp.MustCompile(`[A-Za-z_][\w.]*(\[[^\]]*\][\w.]*)?`)
+
+// eventExpr reads an expression over a source's own values, and gives the source the points that it names.
+func (s *sources) eventExpr(source string, v any) (site.Expr, error) {
+	if text, ok := v.(string); ok {
+		for _, word := range bareName.FindAllString(text, -1) {
+			if !strings.ContainsAny(word, ".[") && word != "and" && word != "or" && word != "not" {
+				s.point(source, word)
+			}
+		}
+	}
+	return exprOf(v)
+}
+
+func windowOf(def ruleDef, s *sources) (*compile.Window, error) {
+	s.momentary = true
+	w := &compile.Window{Name: "r", Kind: def.Window.Kind, Source: s.device(def.Source)}
+	var problems []error
+	note := func(err error) {
+		if err != nil {
+			problems = append(problems, err)
+		}
+	}
+	span := func(v any, to *time.Duration, count *int) {
+		switch v := v.(type) {
+		case string:
+			var err error
+			*to, err = duration(v)
+			note(err)
+		case float64:
+			*count = int(v)
+		}
+	}
+	span(def.Window.Size, &w.Size, &w.Count)
+	span(def.Window.Every, &w.Every, &w.CountEvery)
+	span(def.Window.Gap, &w.Gap, new(int))
+	for _, x := range []struct {
+		text string
+		to   *site.Expr
+	}{{def.Where, &w.Where}, {def.Window.Begin, &w.Begin}, {def.Window.Emit, &w.Emit}} {
+		e, err := s.eventExpr(def.Source, x.text)
+		note(err)
+		*x.to = e
+	}
+	having, err := exprOf(def.Having)
+	note(err)
+	w.Having = having
+	for _, a := range def.Aggregate {
+		value, err := s.eventExpr(def.Source, a.Value)
+		note(err)
+		w.Aggregates = append(w.Aggregates, compile.Aggregate{Function: a.Fn, Value: value, As: a.As})
+	}
+	return w, errors.Join(problems...)
 }
 
 // exprOf reads an expression, or a number.

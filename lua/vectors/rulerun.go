@@ -94,7 +94,7 @@ func (r *ruleRun) pack(e ruleEvent) ([]byte, error) {
 		}
 		r.builders[e.Source] = b
 	}
-	r.sources.prepare(b, device, e)
+	r.sources.prepare(b)
 	for name, v := range e.Values {
 		p := r.sources.point(e.Source, name)
 		switch v := v.(type) {
@@ -145,6 +145,9 @@ func output(fields map[string]any) any {
 		if actions := text("actions"); actions != "" {
 			return map[string]any{"t": t, "fired": true, "actions": decoded(actions)}
 		}
+		if captures := text("captures"); captures != "" {
+			return map[string]any{"t": t, "fired": true, "captures": decoded(captures)}
+		}
 		return map[string]any{"t": t, "fired": true, "edge": text("edge")}
 	case "ended":
 		return nil
@@ -164,6 +167,8 @@ func decoded(text string) any {
 type sources struct {
 	devices []*site.Device
 	byName  map[string]*site.Device
+	// momentary: an event's values are only its own.
+	momentary bool
 }
 
 func (s *sources) device(name string) *site.Device {
@@ -191,5 +196,10 @@ func (s *sources) point(source, name string) *site.Point {
 	return p
 }
 
-// prepare leaves a source's values as they were, as an event of a condition renews only those that it names.
-func (s *sources) prepare(*frame.Builder, *site.Device, ruleEvent) {}
+// prepare leaves a source's values as they were, as an event of a condition renews only those that it names. For windows and
+// sequences an event has no values but its own.
+func (s *sources) prepare(b *frame.Builder) {
+	if s.momentary {
+		b.SetAll(frame.Bad | frame.NeverRead)
+	}
+}
