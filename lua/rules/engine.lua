@@ -4,6 +4,7 @@
 --#include rules/condition.lua
 --#include rules/chain.lua
 --#include rules/window.lua
+--#include rules/sequence.lua
 local Engine = {}
 do
   local huge = math.huge
@@ -12,7 +13,7 @@ do
   local PARK_AFTER = 10
   -- FLOWS are the kinds of items that are more than a condition. Each has take(site, rule, t, i) for a frame of device i,
   -- and may have due(site, rule, t), deadline(rule) and load(site, rule).
-  local FLOWS = { chain = Chain, window = Window }
+  local FLOWS = { chain = Chain, window = Window, sequence = Sequence }
   -- NEVER is no verdict: a rule whose quiet verdict it is, is stepped at its next evaluation.
   local NEVER = {}
 
@@ -310,9 +311,12 @@ do
     save(site, rule)
   end
 
-  -- open and close frame each function that may change something.
-  function Engine.open(keys)
-    local site = Site.open(keys, Engine.setup)
+  -- open and close frame each function that may change something. The clock of a site that is new begins at now.
+  function Engine.open(keys, now)
+    local site = Site.open(keys, function(site)
+      if site.clock == 0 then site.clock = now end
+      Engine.setup(site)
+    end)
     site.changed, site.evaluated = 0, 0
     return site
   end

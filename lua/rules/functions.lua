@@ -18,7 +18,7 @@ do
   --   ARGV  now, then device, t, packed frame of each
   --   Reply next deadline in ms or empty, rules evaluated, requests made and withdrawn
   function Library.functions.rules_batch_execute(keys, args)
-    local site = Engine.open(keys)
+    local site = Engine.open(keys, Library.number(args[3] or args[1], 'the clock'))
     Site.run(site, args, Engine.take, Engine.due)
     Engine.close(site)
     return Site.reply(site, site.evaluated, site.changed)
@@ -30,7 +30,7 @@ do
   --   Errors NOTFOUND, DISABLED, PARKED, and FAILED when the rule fails
   function Library.functions.rule_execute(keys, args)
     local now = Library.number(args[1], 'the clock')
-    local site = Engine.open(keys)
+    local site = Engine.open(keys, now)
     local rule = rule_of(site, args[2])
     if rule.disabled then Library.fail('DISABLED', 'the rule ' .. rule.name .. ' is disabled') end
     if rule.s.parked then Library.fail('PARKED', 'the rule ' .. rule.name .. ' failed too often and waits for a change') end
@@ -75,7 +75,7 @@ do
   --   Errors NOTFOUND
   function Library.functions.rule_execute_actions(keys, args)
     local now = Library.number(args[1], 'the clock')
-    local site = Engine.open(keys)
+    local site = Engine.open(keys, now)
     local rule = rule_of(site, args[2])
     local t = Site.advance(site, now, Engine.due)
     local before = site.changed

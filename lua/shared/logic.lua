@@ -112,6 +112,17 @@ do
 
   function Logic.known(x) return x ~= nil end
 
+  -- captured is a value of a frame that a sequence captured as name: of the only one, or of a repeat's by index from 0, or
+  -- from the end: -1 is the last, -2 the one before it.
+  function Logic.captured(C, name, index, value)
+    local held = C[name]
+    if held == nil then return nil end
+    if index == nil then return held[value] end
+    if index < 0 then index = #held + index end
+    held = held[index + 1]
+    return held and held[value]
+  end
+
   -- choose is a conditional; an unknown condition makes it unknown.
   function Logic.choose(c, a, b)
     if c == nil then return nil end

@@ -20,6 +20,9 @@ func flowOf(def ruleDef, s *sources) (compile.Flow, error) {
 	if def.Window != nil {
 		return windowOf(def, s)
 	}
+	if def.Sequence != nil {
+		return sequenceOf(def.Sequence, s)
+	}
 	return nil, fmt.Errorf("a rule of a kind that is not known")
 }
 
@@ -128,4 +131,55 @@ func chainOf(def *chainDef) (*compile.Chain, error) {
 		ch.Nodes = append(ch.Nodes, node)
 	}
 	return ch, nil
+}
+
+func sequenceOf(def *sequenceDef, s *sources) (*compile.Sequence, error) {
+	s.momentary = true
+	seq := &compile.Sequence{Name: "r", Every: def.Every, Group: def.Group, Strict: def.Strict}
+	var err error
+	if seq.Within, err = duration(def.Within); err != nil {
+		return nil, fmt.Errorf("within: %w", err)
+	}
+	for i, d := range def.Steps {
+		step := compile.Step{}
+		if len(d.All)+len(d.Any) == 0 {
+			step.Part, err = s.part(d.partDef)
+		}
+		for _, p := range d.All {
+			part, problem := s.part(p)
+			err = errors.Join(err, problem)
+			step.All = append(step.All, part)
+		}
+		for _, p := range d.Any {
+			part, problem := s.part(p)
+			err = errors.Join(err, problem)
+			step.Any = append(step.Any, part)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("step %d: %w", i, err)
+		}
+		if d.Repeat != nil {
+			step.Repeat, step.Min = true, 1
+			if d.Repeat.Min != nil {
+				step.Min = *d.Repeat.Min
+			}
+			if d.Repeat.Max != nil {
+				step.Max = *d.Repeat.Max
+			}
+		}
+		seq.Steps = append(seq.Steps, step)
+	}
+	return seq, nil
+}
+
+func (s *sources) part(def partDef) (compile.Part, error) {
+	source, where := def.Source, def.Where
+	if def.Absent != nil {
+		source, where = def.Absent.Source, def.Absent.Where
+	}
+	p := compile.Part{As: def.As, Device: s.device(source), Absent: def.Absent != nil}
+	var err, problem error
+	p.Where, err = s.eventExpr(source, where)
+	p.For, problem = duration(def.For)
+	return p, errors.Join(err, problem)
 }

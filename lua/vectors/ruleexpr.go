@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -13,6 +14,8 @@ import (
 // binds strongest. So they are read, and written as HCL with all their parentheses.
 
 var exprToken = regexp.MustCompile(`^\s*(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|[A-Za-z_][\w.]*(?:\[[^\]]*\])?(?:\.\w+)*|>=|<=|==|!=|[-+*/()<>])`)
+
+var fromEnd = regexp.MustCompile(`\[last(?:-(\d+))?\]`)
 
 type exprReader struct {
 	tokens []string
@@ -122,7 +125,9 @@ func (r *exprReader) unary() (string, error) {
 		return "", fmt.Errorf("no operand")
 	}
 	r.at++
-	// last and last-1 are indexes that HCL has no word for.
-	t = strings.ReplaceAll(t, "[last-", "[-")
-	return strings.ReplaceAll(t, "[last]", "[-0.5]"), nil
+	// An index from the end is negative in the compiler's names: last is -1, last-1 is -2.
+	return fromEnd.ReplaceAllStringFunc(t, func(index string) string {
+		back, _ := strconv.Atoi(fromEnd.FindStringSubmatch(index)[1])
+		return fmt.Sprintf("[-%d]", back+1)
+	}), nil
 }
