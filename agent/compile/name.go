@@ -1,10 +1,12 @@
 package compile
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/voltage-edge/voltage/agent/site"
 )
@@ -204,11 +206,13 @@ func traversalText(t hcl.Traversal) string {
 		case hcl.TraverseAttr:
 			b.WriteString("." + s.Name)
 		case hcl.TraverseIndex:
-			key := s.Key
-			if key.Type().FriendlyName() == "string" {
-				b.WriteString(`["` + key.AsString() + `"]`)
-			} else {
-				b.WriteString("[" + key.AsBigFloat().String() + "]")
+			switch s.Key.Type() {
+			case cty.String:
+				b.WriteString("[" + strconv.Quote(s.Key.AsString()) + "]")
+			case cty.Number:
+				b.WriteString("[" + s.Key.AsBigFloat().String() + "]")
+			default:
+				b.WriteString("[…]")
 			}
 		}
 	}
