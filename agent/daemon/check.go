@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -75,8 +76,19 @@ func check(ctx context.Context, host *plugin.Host, path string, variables map[st
 		c.Diagnostics = append(c.Diagnostics, checkChannel(ctx, host, s, ch)...)
 	}
 	programs, more := compile.Compile(s)
-	c.Programs, c.Diagnostics = programs, append(c.Diagnostics, more...)
+	c.Programs, c.Diagnostics = programs, once(append(c.Diagnostics, more...))
 	return c
+}
+
+// once drops what is said twice: an expression that several others use is looked at each time.
+func once(diags hcl.Diagnostics) hcl.Diagnostics {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(diags, func(d *hcl.Diagnostic) bool {
+		key := place(d) + "\x00" + d.Summary + "\x00" + d.Detail
+		was := seen[key]
+		seen[key] = true
+		return was
+	})
 }
 
 // checkChannel asks the plugin, and finds the places in site.hcl that its complaints are about.

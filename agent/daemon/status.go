@@ -31,7 +31,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	writes := a.writesByChannel()
 	for _, c := range h.Channels {
 		st.Channels = append(st.Channels, api.ChannelStatus{
-			Name: c.Name, Plugin: c.Plugin, State: string(c.State), Error: c.Error, Devices: len(c.Devices), Frames: c.Frames, Writes: writes[c.Name],
+			Name: c.Name, Plugin: c.Plugin, State: channelState(c.State), Error: c.Error, Devices: len(c.Devices), Frames: c.Frames, Writes: writes[c.Name],
 		})
 		for _, d := range c.Devices {
 			st.Devices = append(st.Devices, a.deviceState(s, c, d))
@@ -77,7 +77,7 @@ func reasons(st api.Status) []string {
 		}
 	}
 	for _, c := range st.Channels {
-		if c.State != string(plugin.Running) {
+		if c.State != channelOpen {
 			add("channel %s: %s %s", c.Name, c.State, c.Error)
 		}
 	}
@@ -120,6 +120,22 @@ func pluginStatus(p plugin.PluginStatus) api.PluginStatus {
 		out.PID = pid
 	}
 	return out
+}
+
+// channelOpen is the state of a channel whose frames flow.
+const channelOpen = "open"
+
+// channelState is a channel's state in the words of the API.
+func channelState(s plugin.State) string {
+	switch s {
+	case plugin.Running:
+		return channelOpen
+	case plugin.Starting:
+		return "opening"
+	case plugin.Stopped:
+		return "stopped"
+	}
+	return "failed"
 }
 
 // writesByChannel counts what control wrote.
