@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"time"
-
 	"github.com/spf13/cobra"
 
 	"github.com/voltage-edge/voltage/agent/api"
@@ -171,6 +169,3 @@ func (e *environment) rulesCommand() *cobra.Command {
 		},
 	}
 }
-
-// clock is the time of day, in the terminal's zone.
-func clock(t time.Time) string { return t.Local().Format("15:04:05") }
