@@ -145,7 +145,8 @@ do
     local s = site.state.items[rule.name]
     if s and s.rev ~= rule.rev then
       s = nil
-      Request.withdraw(site, rule.name, site.clock)
+      State.mark(site.state, rule.name)
+      Request.withdraw(site, rule.name, site.began)
       Timers.set(site.timers, rule.name, nil)
     end
     if not s then
@@ -153,7 +154,7 @@ do
       site.state.items[rule.name] = s
     end
     if rule.disabled then
-      Request.withdraw(site, rule.name, site.clock)
+      Request.withdraw(site, rule.name, site.began)
       Timers.set(site.timers, rule.name, nil)
     end
     rule.s = s
@@ -168,7 +169,8 @@ do
   end
 
   -- setup prepares a site's rules. Those that are gone or changed lose their state, their requests and their deadlines.
-  function Engine.setup(site)
+  function Engine.setup(site, now)
+    site.began = math.max(site.clock, now)
     Request.load(site)
     site.taken, site.changed, site.evaluated = {}, 0, 0
     for i in ipairs(site.head.devices) do site.taken[i] = 0 end
@@ -183,7 +185,7 @@ do
       if not site.by_name[name] then gone[#gone + 1] = name end
     end
     table.sort(gone)
-    for _, name in ipairs(gone) do Request.withdraw(site, name, site.clock) end
+    for _, name in ipairs(gone) do Request.withdraw(site, name, site.began) end
     Engine.index(site)
   end
 
@@ -311,12 +313,9 @@ do
     save(site, rule)
   end
 
-  -- open and close frame each function that may change something. The clock of a site that is new begins at now.
+  -- open and close frame each function that may change something. What is set up happens at now.
   function Engine.open(keys, now)
-    local site = Site.open(keys, function(site)
-      if site.clock == 0 then site.clock = now end
-      Engine.setup(site)
-    end)
+    local site = Site.open(keys, function(site) Engine.setup(site, now) end)
     site.changed, site.evaluated = 0, 0
     return site
   end

@@ -47,7 +47,7 @@ do
   --   Errors NOTFOUND
   function Library.functions.rule_evaluate_conditions(keys, args)
     local now = Library.number(args[1], 'the clock')
-    local site = Site.open(keys, Engine.setup)
+    local site = Site.open(keys, function(fresh) Engine.setup(fresh, now) end)
     local rule = rule_of(site, args[2])
     local remembered, dirty = rule.s.h, rule.dirty
     site.D.clock = math.max(now, site.clock)

@@ -167,7 +167,7 @@ do
     local s = rule.s
     if not s.a then
       s.a = {}
-      s.a[1] = begin(rule, site.clock)
+      s.a[1] = begin(rule, site.began)
       rule.dirty = true
     end
     Timers.set(site.timers, rule.name, Sequence.deadline(rule))
