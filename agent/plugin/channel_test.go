@@ -129,8 +129,9 @@ func TestWritesThatGoWrong(t *testing.T) {
 	}
 	brief2, cancel2 := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel2()
-	if _, err := c.Write(brief2, "a_dev", "hang", 1); err == nil {
-		t.Error("a write that hangs succeeded")
+	// Either side may notice first that the time is up.
+	if r, err := c.Write(brief2, "a_dev", "hang", 1); err == nil && r.Err == nil {
+		t.Errorf("hang: %+v, %v", r, err)
 	}
 	// The safe value is written past the write that hangs.
 	if err := c.Drain(limit(t)); err != nil {
