@@ -82,6 +82,16 @@ func ProblemOf(err error) Problem {
 	return Failed
 }
 
+// Away tells whether an error is that of a server that does not serve now and may come by itself: nobody need change
+// anything for it.
+func Away(err error) bool {
+	switch ProblemOf(err) {
+	case Unreachable, Loading, ClusterDown, Busy:
+		return true
+	}
+	return false
+}
+
 var advice = map[Problem]string{
 	TooOld:        "Redis 7.0 or later, or Valkey, is needed: the libraries are Redis Functions",
 	NoFunctions:   "A server with Functions in Lua is needed: Redis 7.0 or later, or Valkey with its Lua engine",

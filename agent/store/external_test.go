@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/voltage-edge/voltage/agent/event"
 	"github.com/voltage-edge/voltage/agent/site"
 	"github.com/voltage-edge/voltage/lua/luatest"
 )
@@ -216,3 +218,42 @@ type replyError string
 
 func (e replyError) Error() string { return string(e) }
 func (replyError) RedisError()     {}
+
+func TestAnExternalServerThatComesLater(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a redis-server")
+	}
+	address := freePort(t)
+	data, run := folders(t)
+	o := Options{Site: "test", Config: site.Store{Addresses: []string{address}, Mode: modeSingle}, DataDir: data, RunDir: run,
+		Log: quiet(t), CheckEvery: 50 * time.Millisecond, Patient: true}
+	var told atomic.Int64
+	o.Notify = func(e event.Event) {
+		if e.Get("event") == "redis_restored" {
+			told.Add(1)
+		}
+	}
+	s, err := Open(deadline(t), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	if st := s.Status(); st.State != StateUnreachable || !strings.Contains(st.LastError, "Check that the server runs") {
+		t.Fatalf("state %s, %q: expected unreachable, with what to do", st.State, st.LastError)
+	}
+	if err := s.LoadPrograms(deadline(t), programs("1", "")); !Away(err) {
+		t.Fatalf("loading programs gives %v, expected the error of a server that is away", err)
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	luatest.Start(t, "--port", port)
+	eventually(t, "the store is in order", func() bool { return s.Status().State == StateOK && told.Load() == 1 })
+	if v := s.Status().Version; v == "" {
+		t.Error("the server that came was not checked")
+	}
+	if _, err := s.Apply(deadline(t), Batch{Now: time.Now().UnixMilli()}); err != nil {
+		t.Error(err)
+	}
+}

@@ -83,6 +83,12 @@ func newEpoch() string {
 // server is no longer suspect.
 func (s *Store) restore(ctx context.Context) error {
 	const doing = "putting libraries and programs in order"
+	if !s.checked {
+		if err := s.check(ctx); err != nil {
+			return err
+		}
+		s.checked = true
+	}
 	before := s.suspect
 	var repaired []string
 	for _, name := range sortedNames(s.wanted) {
@@ -140,7 +146,7 @@ func (s *Store) restored(why string, repaired []string) {
 	if len(repaired) > 0 {
 		detail += "; put back: " + strings.Join(repaired, ", ")
 	}
-	if arrived || len(repaired) > 0 {
+	if arrived || len(repaired) > 0 || why == away {
 		s.log.Info("redis is in order again", "after", detail)
 		s.tell("redis_restored", detail)
 	}

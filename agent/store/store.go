@@ -39,6 +39,9 @@ type Options struct {
 	Notify func(event.Event)
 	// CheckEvery is the pause between two looks at what the server holds; 0: 2 s.
 	CheckEvery time.Duration
+	// Patient opens the store also when an external server is away: it is looked for until it comes, and calls fail until
+	// then.
+	Patient bool
 }
 
 // Store is a connection to a site's Redis. Its methods may be called from any goroutine.
@@ -67,6 +70,7 @@ type Store struct {
 	pending []event.Event
 	suspect string // why the server must be looked over before the next batch; empty: no need
 	refresh bool   // the next batch shows the libraries every device anew
+	checked bool   // it is known that the server can be used
 
 	// arrival is what a new connection needs; it comes last of all locks.
 	arrival sync.Mutex
@@ -106,7 +110,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		wake: make(chan struct{}, 1), wanted: map[string]lua.Library{}, program: map[string]*program{},
 		cursor: o.LastEvent, newest: map[string][]byte{},
 	}
-	if err := s.open(ctx); err != nil {
+	if err := s.open(ctx); err != nil && !s.awaits(err) {
 		s.shut()
 		return nil, err
 	}
@@ -137,9 +141,6 @@ func (s *Store) open(ctx context.Context) error {
 	}
 	options.OnConnect = s.welcome
 	s.client = newClient(s.mode, options)
-	if err := s.check(ctx); err != nil {
-		return err
-	}
 	frames, err := lua.Bundle(framesLibrary)
 	if err != nil {
 		return err
@@ -149,6 +150,22 @@ func (s *Store) open(ctx context.Context) error {
 	s.wanted[framesLibrary] = frames
 	s.preparePipeline()
 	return s.restore(ctx)
+}
+
+// away is why a server that did not answer at the start is to be put in order when it comes.
+const away = "the server was away at the start"
+
+// awaits tells whether the store is opened all the same, and the server looked for.
+func (s *Store) awaits(err error) bool {
+	if !s.o.Patient || s.server != nil || !Away(err) {
+		return false
+	}
+	s.work.Lock()
+	s.suspect = away
+	s.work.Unlock()
+	s.note(err)
+	s.log.Error("redis does not answer; it is looked for until it does", "error", err)
+	return true
 }
 
 // Close ends what the store started, the embedded server last. Calls that are under way fail.
