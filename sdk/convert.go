@@ -77,6 +77,9 @@ func channelIn(c *wire.ChannelSpec) ChannelSpec {
 				Scale: p.GetScale(), Offset: p.GetOffset(), Readable: p.GetReadable(), Writable: p.GetWritable(), Safe: p.Safe,
 				Config: valuesIn(p.GetConfig()),
 			}
+			if !p.GetReadable() {
+				device.Points[j].Index = -1
+			}
 		}
 		out.Devices[i] = device
 	}

@@ -96,13 +96,15 @@ type DeviceSpec struct {
 	Points []PointSpec
 }
 
-// Table is the device's point table: the order of the values in its frames.
+// Table is the device's point table: the order of the values in its frames. Points that can't be read have no place in it.
 func (d DeviceSpec) Table() frame.Table {
 	var t frame.Table
 	for _, p := range d.Points {
-		if p.Text {
+		switch {
+		case !p.Readable:
+		case p.Text:
 			t.Texts = append(t.Texts, p.Name)
-		} else {
+		default:
 			t.Numbers = append(t.Numbers, p.Name)
 		}
 	}
@@ -112,7 +114,8 @@ func (d DeviceSpec) Table() frame.Table {
 // PointSpec is one point of a device.
 type PointSpec struct {
 	Name string
-	// Index is the point's slot in the frame, among the numbers or, when Text, among the texts.
+	// Index is the point's slot in the frame, among the numbers or, when Text, among the texts; -1 for a point that is not
+	// readable, which has none.
 	Index int
 	Text  bool
 	// Address is the plugin's own address of the point ("holding:200").

@@ -243,7 +243,7 @@ func (d *devices) heads(points bool) string {
 func pointList(dev *site.Device) string {
 	var out []string
 	for _, p := range dev.Points {
-		if !p.Text {
+		if p.Readable && !p.Text {
 			out = append(out, "{"+quote(p.Name)+", "+quote(p.Unit)+"}")
 		}
 	}

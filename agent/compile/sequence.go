@@ -117,7 +117,7 @@ func (w *sequenceWriter) fields(sources []*site.Device) (dev []int, lua string) 
 		dev = append(dev, i)
 		var names []string
 		for _, p := range source.Points {
-			if !p.Text {
+			if p.Readable && !p.Text {
 				_, slot := w.d.slot(p)
 				names = append(names, fmt.Sprintf("{%s, %d}", quote(p.Name), slot))
 			}

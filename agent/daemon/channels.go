@@ -78,9 +78,11 @@ func (a *Agent) appendTables(s, before *site.Site) error {
 		t := journal.Table{Device: d.Name}
 		for _, p := range d.Points {
 			c := journal.Column{Name: p.Name, Unit: p.Unit, Bool: p.Bool}
-			if p.Text {
+			switch {
+			case !p.Readable:
+			case p.Text:
 				t.Texts = append(t.Texts, c)
-			} else {
+			default:
 				t.Numbers = append(t.Numbers, c)
 			}
 		}

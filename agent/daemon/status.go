@@ -163,7 +163,8 @@ func (a *Agent) deviceState(s *site.Site, c plugin.ChannelStatus, d sdk.DeviceSt
 	out.Points = len(sd.Points)
 	r, ok := a.live.Newest(d.Device)
 	if !ok {
-		out.Bad = out.Points
+		t := sd.Table()
+		out.Bad = len(t.Numbers) + len(t.Texts)
 		return out
 	}
 	out.LastFrame = time.UnixMilli(r.Millis).UTC()

@@ -150,6 +150,8 @@ func (a *Agent) History(ctx context.Context, req api.HistoryRequest) (api.Histor
 		return api.History{}, unknown("point", req.Name, valueNames(s))
 	case p.Text:
 		return api.History{}, fmt.Errorf("%w: %s is a text; history is of numbers", api.ErrInvalid, req.Name)
+	case !p.Readable:
+		return api.History{}, fmt.Errorf("%w: %s can only be written, so it has no history; its set-points are among the events", api.ErrInvalid, req.Name)
 	case req.Every <= 0:
 		return api.History{}, fmt.Errorf("%w: the length of a bucket must be above 0", api.ErrInvalid)
 	case !req.Since.Before(req.Until):

@@ -22,7 +22,7 @@ func wideSite(devices, points int) *site.Site {
 	for i := range devices {
 		d := &site.Device{Name: fmt.Sprint("d", i), StaleAfter: time.Minute}
 		for k := range points {
-			d.Points = append(d.Points, &site.Point{Device: d, Name: fmt.Sprint("p", k), Index: k})
+			d.Points = append(d.Points, &site.Point{Device: d, Name: fmt.Sprint("p", k), Index: k, Readable: true})
 		}
 		s.Devices = append(s.Devices, d)
 	}

@@ -205,7 +205,7 @@ func (in *Intake) watchStale(now int64) int64 {
 	}
 	var next int64
 	for _, d := range in.live.layout.Load().devices {
-		if d.stale || d.patient <= 0 {
+		if d.stale || d.patient <= 0 || len(d.numbers)+len(d.texts) == 0 {
 			continue
 		}
 		until := d.last + d.patient

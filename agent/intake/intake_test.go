@@ -80,9 +80,10 @@ func testSite(names ...string) *site.Site {
 	for _, n := range names {
 		d := &site.Device{Name: n, StaleAfter: 3 * time.Second}
 		d.Points = []*site.Point{
-			{Device: d, Name: "x", Unit: "kW"},
-			{Device: d, Name: "y", Bool: true, Index: 1},
-			{Device: d, Name: "label", Text: true},
+			{Device: d, Name: "x", Unit: "kW", Readable: true},
+			{Device: d, Name: "order", Unit: "kW", Index: -1},
+			{Device: d, Name: "y", Bool: true, Index: 1, Readable: true},
+			{Device: d, Name: "label", Text: true, Readable: true},
 		}
 		s.Devices = append(s.Devices, d)
 	}
@@ -174,9 +175,11 @@ func journalTable(d *site.Device) journal.Table {
 	t := journal.Table{Device: d.Name}
 	for _, p := range d.Points {
 		c := journal.Column{Name: p.Name, Unit: p.Unit}
-		if p.Text {
+		switch {
+		case !p.Readable:
+		case p.Text:
 			t.Texts = append(t.Texts, c)
-		} else {
+		default:
 			t.Numbers = append(t.Numbers, c)
 		}
 	}
@@ -295,10 +298,13 @@ func TestAFrameIsJournalledShownAndTakenToTheLibraries(t *testing.T) {
 	if v, _ := r.in.Live().Get("a.y"); !v.Bool || v.Value != 1 {
 		t.Errorf("a.y is %+v", v)
 	}
+	if v, ok := r.in.Live().Get("a.order"); !ok || !v.Quality.IsBad() || !math.IsNaN(v.Value) {
+		t.Errorf("a.order, which can't be read, is %+v", v)
+	}
 	if _, ok := r.in.Live().Get("a.z"); ok {
 		t.Error("a.z is there")
 	}
-	if n := len(r.in.Live().All()); n != 6 {
+	if n := len(r.in.Live().All()); n != 8 {
 		t.Errorf("%d values", n)
 	}
 	r.eventually("the rules see it", func() bool { return r.last("a") == "42" })

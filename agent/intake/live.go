@@ -70,9 +70,11 @@ func newLayout(s *site.Site, before *layout, now int64) *layout {
 		d := &device{name: sd.Name, table: sd.Table(), patient: sd.StaleAfter.Milliseconds()}
 		d.id = d.table.TableID()
 		for _, p := range sd.Points {
-			if p.Text {
+			switch {
+			case !p.Readable:
+			case p.Text:
 				d.texts = append(d.texts, p)
-			} else {
+			default:
 				d.numbers = append(d.numbers, p)
 			}
 			l.points[p.FullName()] = p
@@ -131,7 +133,7 @@ func (l *Live) Newest(name string) (Reading, bool) {
 // valueOf is a point of a frame.
 func valueOf(p *site.Point, r *Reading) Value {
 	v := Value{Name: p.FullName(), IsText: p.Text, Bool: p.Bool, Unit: p.Unit, Quality: frame.Bad | frame.NeverRead}
-	if r == nil {
+	if r == nil || !p.Readable {
 		if !p.Text {
 			v.Value = nan
 		}

@@ -146,14 +146,17 @@ func (l *loader) points(d *Device, c *content, p *pluginInfo, in instance) {
 	}
 }
 
-// number gives the points their slots in the frame.
+// number gives the readable points their slots in the frame.
 func (l *loader) number(d *Device) {
 	numbers, texts := 0, 0
 	for _, p := range d.Points {
-		if p.Text {
+		switch {
+		case !p.Readable:
+			p.Index = -1
+		case p.Text:
 			p.Index = texts
 			texts++
-		} else {
+		default:
 			p.Index = numbers
 			numbers++
 		}

@@ -143,13 +143,15 @@ type Device struct {
 	broken, incomplete bool
 }
 
-// Table is the device's point table.
+// Table is the device's point table: its readable points.
 func (d *Device) Table() frame.Table {
 	var t frame.Table
 	for _, p := range d.Points {
-		if p.Text {
+		switch {
+		case !p.Readable:
+		case p.Text:
 			t.Texts = append(t.Texts, p.Name)
-		} else {
+		default:
 			t.Numbers = append(t.Numbers, p.Name)
 		}
 	}
@@ -160,7 +162,8 @@ func (d *Device) Table() frame.Table {
 type Point struct {
 	Device *Device
 	Name   string
-	// Index among the device's numeric points, or, when Text, among its texts.
+	// Index among the device's readable numeric points, or, when Text, among its readable texts; -1 when it can't be read:
+	// such a point has no slot in the device's frames.
 	Index         int
 	Text          bool
 	Type          string

@@ -47,7 +47,7 @@ func site(t *testing.T, address string) sdk.ChannelSpec {
 		d := sdk.DeviceSpec{Name: name, Every: 100 * time.Millisecond, Config: filled(t, s.Device, sdk.Values{"unit": float64(unit)}), Points: points}
 		numbers := 0
 		for i := range d.Points {
-			if p := &d.Points[i]; !p.Text {
+			if p := &d.Points[i]; p.Readable && !p.Text {
 				p.Index = numbers
 				numbers++
 			}

@@ -4,7 +4,7 @@
 // # Layout, version 1
 //
 // All numbers are little-endian. N is the count of numeric points of the device's point table, in table order; text points
-// are counted apart.
+// are counted apart. Points that can't be read are not in the table.
 //
 //	offset        size        what
 //	0             1           version, 1

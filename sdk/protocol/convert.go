@@ -69,7 +69,7 @@ func channelOut(c sdk.ChannelSpec) *wire.ChannelSpec {
 		device := &wire.DeviceSpec{Name: d.Name, Every: int64(d.Every), Config: valuesOut(d.Config), Points: make([]*wire.PointSpec, len(d.Points))}
 		for i, p := range d.Points {
 			device.Points[i] = &wire.PointSpec{
-				Name: p.Name, Index: uint32(p.Index), Text: p.Text, Address: p.Address, Type: p.Type, Unit: p.Unit,
+				Name: p.Name, Index: uint32(max(p.Index, 0)), Text: p.Text, Address: p.Address, Type: p.Type, Unit: p.Unit,
 				Scale: p.Scale, Offset: p.Offset, Readable: p.Readable, Writable: p.Writable, Safe: p.Safe, Config: valuesOut(p.Config),
 			}
 		}

@@ -148,7 +148,7 @@ func TestChannelArrivesWhole(t *testing.T) {
 			Name: "meter[1]", Every: 1500 * time.Millisecond, Config: sdk.Values{"unit": 3.0},
 			Points: []sdk.PointSpec{
 				{Name: "p", Index: 7, Address: "holding:1", Type: "float32", Unit: "kW", Scale: 0.1, Offset: -2, Readable: true, Writable: true, Safe: &safe, Config: sdk.Values{"order": "CDAB"}},
-				{Name: "t", Text: true, Scale: 1, Config: sdk.Values{}},
+				{Name: "t", Text: true, Readable: true, Scale: 1, Config: sdk.Values{}},
 			},
 		}},
 	}

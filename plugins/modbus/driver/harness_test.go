@@ -89,9 +89,12 @@ func deviceSpec(t testing.TB, name string, unit int, given sdk.Values, points ..
 	d := sdk.DeviceSpec{Name: name, Every: 20 * time.Millisecond, Config: config, Points: points}
 	numbers, texts := 0, 0
 	for i := range d.Points {
-		if p := &d.Points[i]; p.Text {
+		switch p := &d.Points[i]; {
+		case !p.Readable:
+			p.Index = -1
+		case p.Text:
 			p.Index, texts = texts, texts+1
-		} else {
+		default:
 			p.Index, numbers = numbers, numbers+1
 		}
 	}

@@ -135,7 +135,7 @@ func (c *channel) sender(out sdk.Output) func(v float64) error {
 	var packed []byte
 	return func(v float64) error {
 		for i, d := range c.spec.Devices {
-			for j := range d.Points {
+			for j := range d.Table().Numbers {
 				builders[i].Set(j, v)
 			}
 			packed = builders[i].Pack(packed[:0], time.Now())
