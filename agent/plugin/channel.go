@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"sync"
 	"time"
-
-	"github.com/hashicorp/go-hclog"
 
 	"github.com/voltage-edge/voltage/agent/event"
 	"github.com/voltage-edge/voltage/sdk"
@@ -16,32 +12,15 @@ import (
 	"github.com/voltage-edge/voltage/sdk/protocol"
 )
 
-// openTimeout limits the opening of a channel or sink.
-const openTimeout = 15 * time.Second
-
-// Channel is a channel that the host keeps open: over failures of the channel and of its plugin.
+// Channel is a channel that the host keeps open.
 type Channel struct {
-	host   *Host
-	guest  *guest
+	keeper[protocol.Channel]
 	plugin string
 	spec   sdk.ChannelSpec
-	log    hclog.Logger
+	silent bool // of the keeping goroutine: the devices were told to be stopped
 
-	stop    context.CancelFunc
-	stopped chan struct{}
-	silent  bool // of keep: the devices were told to be stopped
-
-	mu      sync.Mutex
-	changed chan struct{}
-	state   State
-	open    *protocol.Channel
-	err     error
+	// Under the keeper's lock.
 	stack   string
-	tries   int // openings that ended, one way or the other
-	reopens int
-	retryAt time.Time
-	// drain is the context of a wanted end; nil while none is.
-	drain   context.Context
 	closed  protocol.Closed
 	counts  counts
 	devices map[string]sdk.DeviceStatus
@@ -64,113 +43,41 @@ func (h *Host) OpenChannel(ctx context.Context, plugin string, spec sdk.ChannelS
 	if err != nil {
 		return nil, err
 	}
-	run, stop := context.WithCancel(context.Background())
 	c := &Channel{
-		host: h, guest: g, plugin: plugin, spec: spec, log: g.log.Named(spec.Name), stop: stop, stopped: make(chan struct{}),
-		changed: make(chan struct{}), state: Starting, devices: make(map[string]sdk.DeviceStatus),
+		keeper: keeper[protocol.Channel]{what: fmt.Sprintf("channel %q", spec.Name), host: h, guest: g, log: g.log.Named(spec.Name)},
+		plugin: plugin, spec: spec, devices: make(map[string]sdk.DeviceStatus),
 	}
+	run := c.begin()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		stop()
+		c.stop()
 		return nil, ErrHostClosed
 	}
 	if h.channels[spec.Name] != nil {
-		stop()
+		c.stop()
 		return nil, fmt.Errorf("channel %q is open already: drain it before it is opened again", spec.Name)
 	}
 	h.channels[spec.Name] = c
-	go c.keep(run)
+	go c.keep(run, c.openOn, c.watch, c.failed)
 	return c, nil
 }
 
 // Name is the channel's name.
 func (c *Channel) Name() string { return c.spec.Name }
 
-// keep opens the channel again and again until ctx ends.
-func (c *Channel) keep(ctx context.Context) {
-	defer close(c.stopped)
-	failures := 0
-	for ctx.Err() == nil {
-		open, err := c.connect(ctx)
-		refused := errors.As(err, new(*RefusedError))
-		if err == nil {
-			opened := time.Now()
-			err = c.watch(ctx, open)
-			if time.Since(opened) > settledAfter {
-				failures = 0
-			}
-		}
-		if ctx.Err() != nil {
-			break
-		}
-		failures++
-		c.pause(ctx, err, failures, refused)
-	}
-	c.set(func() { c.state, c.open = Stopped, nil })
-}
-
-// RefusedError is the error of a channel or sink that the plugin does not take as it is configured.
-type RefusedError struct {
-	What        string
-	Diagnostics sdk.Diagnostics
-}
-
-func (e *RefusedError) Error() string {
-	var texts []string
-	for _, d := range e.Diagnostics {
-		if d.Severity != sdk.Error {
-			continue
-		}
-		text := d.Summary
-		if len(d.Path) > 0 {
-			text = strings.Join(d.Path, ".") + ": " + text
-		}
-		if d.Detail != "" {
-			text += ": " + d.Detail
-		}
-		texts = append(texts, text)
-	}
-	return fmt.Sprintf("the plugin refuses %s: %s", e.What, strings.Join(texts, "; "))
-}
-
-// connect waits for the plugin and opens the channel on it.
-func (c *Channel) connect(ctx context.Context) (*protocol.Channel, error) {
-	r, _, err := c.guest.await(ctx, false)
-	if err != nil {
-		return nil, err
-	}
-	opening, cancel := context.WithTimeout(ctx, openTimeout)
-	defer cancel()
-	open, diags, err := r.rpc.OpenChannel(opening, c.spec, (*receiver)(c))
-	if err != nil {
-		return nil, fmt.Errorf("open channel %q: %w", c.spec.Name, err)
-	}
-	if open == nil {
-		return nil, &RefusedError{What: fmt.Sprintf("channel %q", c.spec.Name), Diagnostics: diags}
-	}
-	for _, d := range diags {
-		c.log.Warn(d.Summary, "detail", d.Detail, "at", strings.Join(d.Path, "."))
-	}
-	return open, nil
+func (c *Channel) openOn(ctx context.Context, r *running) (*protocol.Channel, sdk.Diagnostics, error) {
+	return r.rpc.OpenChannel(ctx, c.spec, (*receiver)(c))
 }
 
 // watch waits for the channel's end. When ctx ends the channel is drained.
 func (c *Channel) watch(ctx context.Context, open *protocol.Channel) error {
 	c.silent = false
-	c.set(func() {
-		if c.tries++; c.tries > 1 {
-			c.reopens++
-		}
-		c.state, c.open, c.err, c.stack, c.retryAt = Running, open, nil, "", time.Time{}
-	})
+	c.set(func() { c.stack = "" })
 	select {
 	case <-open.Done():
 	case <-ctx.Done():
-		c.mu.Lock()
-		limit := c.drain
-		c.mu.Unlock()
-		closed, err := open.Drain(limit)
+		closed, err := open.Drain(c.limit())
 		if err == nil {
 			err = closed.Err
 		}
@@ -189,26 +96,11 @@ func (c *Channel) watch(ctx context.Context, open *protocol.Channel) error {
 	return fmt.Errorf("channel %q: %w", c.spec.Name, err)
 }
 
-// pause notes a failure and waits before the next try.
-func (c *Channel) pause(ctx context.Context, err error, failures int, refused bool) {
-	d := backoff(c.host.o, failures, refused)
-	c.log.Warn("the channel is not open", "error", err, "again in", d.Round(time.Millisecond))
-	c.set(func() {
-		if c.state != Running {
-			c.tries++
-		}
-		c.state, c.err, c.retryAt = Backoff, err, time.Now().Add(d)
-		if refused {
-			c.state = Refused
-		}
-	})
+// failed makes the devices' values unknown, once until the channel is open again.
+func (c *Channel) failed(err error) {
 	if !c.silent {
 		c.silent = true
 		c.silence(err)
-	}
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
 	}
 }
 
@@ -229,48 +121,12 @@ func (c *Channel) silence(err error) {
 	}
 }
 
-func (c *Channel) set(f func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	f()
-	close(c.changed)
-	c.changed = make(chan struct{})
-}
-
-// Wait waits until the channel is open, or the first try to open it has failed, or ctx ends.
-func (c *Channel) Wait(ctx context.Context) error {
-	for {
-		c.mu.Lock()
-		state, tries, err, changed := c.state, c.tries, c.err, c.changed
-		c.mu.Unlock()
-		switch {
-		case state == Running:
-			return nil
-		case tries > 0 && err != nil:
-			return err
-		case state == Stopped:
-			return protocol.ErrClosed
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return fmt.Errorf("channel %q is not open yet: %w: %w", c.spec.Name, ctx.Err(), c.guest.outage())
-		}
-	}
-}
-
 // Write sets a point and waits for the device's answer. When the channel or its plugin is not there it fails at once.
 // The error is that of the way to the device; what the device said is in the response.
 func (c *Channel) Write(ctx context.Context, device, point string, value float64) (sdk.WriteResponse, error) {
-	c.mu.Lock()
-	open, state, last := c.open, c.state, c.err
-	c.mu.Unlock()
-	if open == nil {
-		what := fmt.Sprintf("write %s.%s: channel %q is not open (%s)", device, point, c.spec.Name, state)
-		if last != nil {
-			return sdk.WriteResponse{}, fmt.Errorf("%s: %w", what, last)
-		}
-		return sdk.WriteResponse{}, fmt.Errorf("%s: %w", what, c.guest.outage())
+	open, err := c.use()
+	if err != nil {
+		return sdk.WriteResponse{}, fmt.Errorf("write %s.%s: %w", device, point, err)
 	}
 	r, err := open.Write(ctx, device, point, value)
 	if err != nil {
@@ -282,13 +138,7 @@ func (c *Channel) Write(ctx context.Context, device, point string, value float64
 // Drain has the safe values written and the channel closed, and waits for that. When ctx ends first the stream is cut,
 // and the plugin does the same by itself. The handle is of no use afterwards.
 func (c *Channel) Drain(ctx context.Context) error {
-	c.mu.Lock()
-	if c.drain == nil {
-		c.drain = ctx
-	}
-	c.mu.Unlock()
-	c.stop()
-	<-c.stopped
+	c.end(ctx)
 	c.host.mu.Lock()
 	if c.host.channels[c.spec.Name] == c {
 		delete(c.host.channels, c.spec.Name)
