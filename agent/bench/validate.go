@@ -10,8 +10,6 @@ import (
 	"time"
 )
 
-func writeFile(name, text string) error { return os.WriteFile(name, []byte(text), 0o644) }
-
 // validate checks a site of 10,000 points in blocks.
 func validate(ctx context.Context, b *bench) ([]figure, error) {
 	const devices, points = 20, 500
@@ -25,7 +23,7 @@ func validate(ctx context.Context, b *bench) ([]figure, error) {
 		s.WriteString("}\n")
 	}
 	file := filepath.Join(b.dir, "big.hcl")
-	if err := writeFile(file, s.String()); err != nil {
+	if err := os.WriteFile(file, []byte(s.String()), 0o644); err != nil {
 		return nil, err
 	}
 	data := filepath.Join(b.dir, "big")
