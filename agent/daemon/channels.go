@@ -72,25 +72,20 @@ func (a *Agent) deviceStatus(_ string, s sdk.DeviceStatus) {
 	}
 }
 
-// appendTables tells the journal the point tables that are new since before.
-func (a *Agent) appendTables(s, before *site.Site) error {
-	for _, d := range s.Devices {
-		t := journal.Table{Device: d.Name}
-		for _, p := range d.Points {
-			c := journal.Column{Name: p.Name, Unit: p.Unit, Bool: p.Bool}
-			switch {
-			case !p.Readable:
-			case p.Text:
-				t.Texts = append(t.Texts, c)
-			default:
-				t.Numbers = append(t.Numbers, c)
-			}
-		}
-		if err := a.journal.AppendTable(t); err != nil {
-			return fmt.Errorf("tell the journal of device %s: %w", d.Name, err)
+// journalTable is what the slots of a device's frames mean, for the journal.
+func journalTable(d *site.Device) journal.Table {
+	t := journal.Table{Device: d.Name}
+	for _, p := range d.Points {
+		c := journal.Column{Name: p.Name, Unit: p.Unit, Bool: p.Bool}
+		switch {
+		case !p.Readable:
+		case p.Text:
+			t.Texts = append(t.Texts, c)
+		default:
+			t.Numbers = append(t.Numbers, c)
 		}
 	}
-	return nil
+	return t
 }
 
 // publish shows changed values to whoever watches.

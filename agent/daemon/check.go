@@ -48,7 +48,7 @@ func Check(ctx context.Context, o CheckOptions) *Checked {
 		return &Checked{Diagnostics: hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "The plugins can't be asked", Detail: err.Error()}}}
 	}
 	defer host.Close(context.WithoutCancel(ctx))
-	return check(ctx, host, o.Site, o.Variables)
+	return check(ctx, host, o.Site, o.Variables, nil)
 }
 
 // checkHost is a host that starts plugins to ask them; with trust also those whose checksums are not the locked ones.
@@ -64,9 +64,10 @@ func checkHost(o CheckOptions, trust bool) (*plugin.Host, error) {
 	return plugin.NewHost(plugin.Options{AgentDir: dir, DataDir: data, LockPath: lockPath(o.Site), Trust: trust})
 }
 
-// check does it with a host that there is.
-func check(ctx context.Context, host *plugin.Host, path string, variables map[string]string) *Checked {
-	s, diags := site.Load(ctx, path, site.Options{Schemas: host, Variables: variables, Getenv: os.LookupEnv})
+// check does it with a host that there is, whose settings of plugins are those of the site then. Files of the overlay are
+// read in the place of those on disk.
+func check(ctx context.Context, host *plugin.Host, path string, variables map[string]string, overlay map[string][]byte) *Checked {
+	s, diags := load(ctx, host, path, variables, overlay)
 	c := &Checked{Site: s, Diagnostics: diags}
 	if s == nil {
 		return c
@@ -78,6 +79,12 @@ func check(ctx context.Context, host *plugin.Host, path string, variables map[st
 	programs, more := compile.Compile(s)
 	c.Programs, c.Diagnostics = programs, once(append(c.Diagnostics, more...))
 	return c
+}
+
+func load(ctx context.Context, host *plugin.Host, path string, variables map[string]string, overlay map[string][]byte) (*site.Site, hcl.Diagnostics) {
+	return site.Load(ctx, path, site.Options{
+		Schemas: host, Plugins: func(p []*site.Plugin) { host.Configure(p) }, Variables: variables, Getenv: os.LookupEnv, Overlay: overlay,
+	})
 }
 
 // once drops what is said twice: an expression that several others use is looked at each time.
@@ -117,7 +124,7 @@ func Lock(ctx context.Context, o CheckOptions) ([]plugin.Locked, error) {
 		return nil, err
 	}
 	defer host.Close(context.WithoutCancel(ctx))
-	s, diags := site.Load(ctx, o.Site, site.Options{Schemas: host, Variables: o.Variables, Getenv: os.LookupEnv})
+	s, diags := load(ctx, host, o.Site, o.Variables, nil)
 	if s == nil || diags.HasErrors() {
 		return nil, fmt.Errorf("the site can't be read, so its plugins are not known; see `voltage validate %s`", o.Site)
 	}

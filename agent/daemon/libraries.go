@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"time"
 
+	"github.com/Masterminds/semver/v3"
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/voltage-edge/voltage/agent/api"
@@ -18,25 +20,61 @@ import (
 // libraryNames are the libraries that the agent runs.
 var libraryNames = []string{"models", "alarms", "rules"}
 
-// librarySources are the site's own library files, by name; the other libraries are the bundled ones.
-type librarySources struct{ files map[string]string }
+// librarySources are the site's own library files and what versions it wants, by name; the other libraries are the
+// bundled ones.
+type librarySources struct {
+	files, versions map[string]string
+	// replaced is closed when others are in their place.
+	replaced chan struct{}
+}
 
 func newLibrarySources(s *site.Site) *librarySources {
-	l := &librarySources{files: map[string]string{}}
+	l := &librarySources{files: map[string]string{}, versions: map[string]string{}, replaced: make(chan struct{})}
 	for _, lib := range s.Libraries {
 		if lib.File != "" {
 			l.files[lib.Name] = lib.File
+		}
+		if lib.Version != "" {
+			l.versions[lib.Name] = lib.Version
 		}
 	}
 	return l
 }
 
 // bundle gives a library from the site's file, or the bundled one.
-func (l *librarySources) bundle(name string) (lua.Library, error) {
+func (l *librarySources) bundle(name string) (lib lua.Library, err error) {
 	if file := l.files[name]; file != "" {
-		return lua.BundleFile(file)
+		lib, err = lua.BundleFile(file)
+	} else {
+		lib, err = lua.Bundle(name)
 	}
-	return lua.Bundle(name)
+	if err != nil {
+		return lib, err
+	}
+	if lib.Name != name {
+		return lib, fmt.Errorf("%s declares the library %q, not %s", l.source(name), lib.Name, name)
+	}
+	return lib, l.suits(lib)
+}
+
+// suits checks a library against the version that the site wants.
+func (l *librarySources) suits(lib lua.Library) error {
+	want := l.versions[lib.Name]
+	if want == "" {
+		return nil
+	}
+	constraint, err := semver.NewConstraint(want)
+	if err != nil {
+		return fmt.Errorf("%q is no version constraint: %w", want, err)
+	}
+	have, err := semver.NewVersion(lib.Version)
+	if err != nil {
+		return fmt.Errorf("library %s says that its version is %q, which is no semantic version", lib.Name, lib.Version)
+	}
+	if !constraint.Check(have) {
+		return fmt.Errorf("library %s (%s) is version %s, the site wants %s: change version or file in its library block", lib.Name, l.source(lib.Name), lib.Version, want)
+	}
+	return nil
 }
 
 func (l *librarySources) source(name string) string {
@@ -46,28 +84,36 @@ func (l *librarySources) source(name string) string {
 	return "bundled"
 }
 
+// librarySources are those of the site that runs.
+func (a *Agent) librarySources() *librarySources {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.sources
+}
+
+// setSources puts others in their place, whose files are watched from now on.
+func (a *Agent) setSources(l *librarySources) {
+	a.mu.Lock()
+	before := a.sources
+	a.sources = l
+	a.mu.Unlock()
+	close(before.replaced)
+}
+
+// watchLibraries loads libraries anew when their files change, until ctx ends.
+func (a *Agent) watchLibraries(ctx context.Context) {
+	for ctx.Err() == nil {
+		a.librarySources().watch(ctx, a)
+	}
+}
+
 // settle is how long a file rests before it is read: editors write in several steps.
 const settle = 200 * time.Millisecond
 
-// watch loads a library anew when its file changes. It returns when ctx ends.
+// watch loads a library anew when its file changes. It returns when ctx ends or the sources were replaced.
 func (l *librarySources) watch(ctx context.Context, a *Agent) {
-	if len(l.files) == 0 {
-		return
-	}
-	w, err := fsnotify.NewWatcher()
-	if err != nil {
-		a.log.Error("library files are not watched; load them by command", "error", err)
-		return
-	}
-	defer w.Close()
-	names := map[string]string{}
-	for name, file := range l.files {
-		names[filepath.Clean(file)] = name
-		// The folder, as an editor may put a new file in the place of the old one.
-		if err := w.Add(filepath.Dir(file)); err != nil {
-			a.log.Error("a library file is not watched; load it by command", "file", file, "error", err)
-		}
-	}
+	events, errs, closeWatcher := l.watcher(a)
+	defer closeWatcher()
 	due := map[string]bool{}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -75,20 +121,19 @@ func (l *librarySources) watch(ctx context.Context, a *Agent) {
 		select {
 		case <-ctx.Done():
 			return
-		case e, ok := <-w.Events:
-			if !ok {
-				return
-			}
-			if name := names[filepath.Clean(e.Name)]; name != "" && !e.Has(fsnotify.Remove) && !e.Has(fsnotify.Chmod) {
+		case <-l.replaced:
+			return
+		case e := <-events:
+			if name := l.nameOf(e.Name); name != "" && !e.Has(fsnotify.Remove) && !e.Has(fsnotify.Chmod) {
 				due[name] = true
 				timer.Reset(settle)
 			}
-		case err := <-w.Errors:
+		case err := <-errs:
 			a.log.Warn("watching library files", "error", err)
 		case <-timer.C:
 			for name := range due {
 				delete(due, name)
-				if _, err := a.loadLibrary(ctx, name, l.files[name]); err != nil {
+				if _, err := a.loadLibrary(ctx, name, ""); err != nil {
 					a.log.Error("a changed library file is not loaded; the one before goes on", "library", name, "file", l.files[name], "error", err)
 				}
 			}
@@ -96,10 +141,39 @@ func (l *librarySources) watch(ctx context.Context, a *Agent) {
 	}
 }
 
-// ensureLibraries loads what the site wants; a library that somebody rolled back stays so.
-func (a *Agent) ensureLibraries(ctx context.Context) error {
+// watcher watches the folders of the files, as an editor may put a new file in the place of the old one. Without files, or
+// when it can't be done, its channels say nothing.
+func (l *librarySources) watcher(a *Agent) (events chan fsnotify.Event, errs chan error, done func()) {
+	if len(l.files) == 0 {
+		return nil, nil, func() {}
+	}
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		a.log.Error("library files are not watched; load them by command", "error", err)
+		return nil, nil, func() {}
+	}
+	for _, file := range l.files {
+		if err := w.Add(filepath.Dir(file)); err != nil {
+			a.log.Error("a library file is not watched; load it by command", "file", file, "error", err)
+		}
+	}
+	return w.Events, w.Errors, func() { w.Close() }
+}
+
+// nameOf is the library that a file is of, empty for any other file.
+func (l *librarySources) nameOf(path string) string {
+	for name, file := range l.files {
+		if filepath.Clean(file) == filepath.Clean(path) {
+			return name
+		}
+	}
+	return ""
+}
+
+// ensureLibraries loads what a site wants; a library that somebody rolled back stays so.
+func (a *Agent) ensureLibraries(ctx context.Context, l *librarySources) error {
 	for _, name := range libraryNames {
-		lib, err := a.sources.bundle(name)
+		lib, err := l.bundle(name)
 		if err != nil {
 			return fmt.Errorf("library %s: %w", name, err)
 		}
@@ -116,7 +190,7 @@ func (a *Agent) Libraries(ctx context.Context) ([]api.Library, error) {
 	if err != nil {
 		return nil, fromStore(err)
 	}
-	items := a.items()
+	items, sources := a.items(), a.librarySources()
 	out := make([]api.Library, 0, len(list))
 	for _, l := range list {
 		if _, ok := items[l.Name]; !ok {
@@ -124,7 +198,7 @@ func (a *Agent) Libraries(ctx context.Context) ([]api.Library, error) {
 		}
 		out = append(out, api.Library{
 			Name: l.Name, State: string(l.State), Version: l.Version, Hash: l.Hash, Items: items[l.Name], Loaded: l.LoadedAt,
-			Source: a.sources.source(l.Name), Previous: l.PreviousVersion,
+			Source: sources.source(l.Name), Previous: l.PreviousVersion,
 		})
 	}
 	return out, nil
@@ -134,6 +208,69 @@ func (a *Agent) Libraries(ctx context.Context) ([]api.Library, error) {
 func (a *Agent) items() map[string]int {
 	s := a.current()
 	return map[string]int{"models": len(s.Models), "alarms": len(s.Alarms), "rules": len(s.Rules)}
+}
+
+// libraryCache is the list of the libraries as it was seen last. A Redis that hangs must not make the status hang.
+type libraryCache struct {
+	mu   sync.Mutex
+	list []api.Library
+	seen time.Time
+	// began is when the look that is under way did.
+	began time.Time
+	look  chan struct{} // closed when the look that is under way has ended; nil: none is
+}
+
+const (
+	// libraryAge is how old the list may be for a status.
+	libraryAge = time.Second
+	// libraryPatience is how long those who ask wait for a look; later they get the list before it.
+	libraryPatience = 500 * time.Millisecond
+)
+
+// seenLibraries is the list, at most so old unless Redis does not tell a newer one at once.
+func (a *Agent) seenLibraries(ctx context.Context) []api.Library {
+	c := &a.shown
+	c.mu.Lock()
+	if time.Since(c.seen) < libraryAge {
+		defer c.mu.Unlock()
+		return c.list
+	}
+	if c.look == nil {
+		c.look, c.began = make(chan struct{}), time.Now()
+		a.all.Go(a.lookAtLibraries)
+	}
+	look, patience := c.look, libraryPatience-time.Since(c.began)
+	c.mu.Unlock()
+	if patience > 0 {
+		select {
+		case <-look:
+		case <-time.After(patience):
+		case <-ctx.Done():
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.list
+}
+
+// lookAtLibraries renews the list.
+func (a *Agent) lookAtLibraries() {
+	list, err := a.Libraries(context.Background())
+	c := &a.shown
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil {
+		c.list, c.seen = list, time.Now()
+	}
+	close(c.look)
+	c.look = nil
+}
+
+// forget makes the next status look anew.
+func (c *libraryCache) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen = time.Time{}
 }
 
 // LoadLibrary loads a library from a file, or the one that the site says again.
@@ -157,7 +294,7 @@ func (a *Agent) putLibrary(ctx context.Context, name, file string) error {
 	if file != "" {
 		return a.store.Reload(ctx, name, file)
 	}
-	lib, err := a.sources.bundle(name)
+	lib, err := a.librarySources().bundle(name)
 	if err != nil {
 		return err
 	}
@@ -180,6 +317,7 @@ func (a *Agent) announceLibrary(ctx context.Context, name, what string) (api.Lib
 	if err != nil {
 		return api.Library{}, err
 	}
+	a.shown.forget()
 	for _, l := range list {
 		if l.Name == name {
 			a.emit(event.New(time.Now(), event.Library, "library", name, "event", what, "version", l.Version, "hash", l.Hash))

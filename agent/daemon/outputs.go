@@ -61,26 +61,6 @@ func (r reader) Value(device, point string) (float64, frame.Quality, time.Time, 
 	return v.Value, v.Quality, v.Time, ok
 }
 
-// liveRequests are the requests that were in force when the agent stopped.
-func liveRequests(ctx context.Context, s *store.Store) ([]control.Request, error) {
-	kept, err := s.Requests(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read the requests that are in force: %w", err)
-	}
-	out := make([]control.Request, 0, len(kept))
-	for _, k := range kept {
-		r := control.Request{
-			Output: k.Output, Owner: k.Owner, Value: k.Value, Priority: int(k.Priority),
-			At: int64(k.At), Until: control.Forever, Rev: k.Rev, ID: k.ID, Why: k.Why,
-		}
-		if k.TTL > 0 {
-			r.Until = r.At + int64(k.TTL)
-		}
-		out = append(out, r)
-	}
-	return out, nil
-}
-
 // Outputs lists who holds what.
 func (a *Agent) Outputs(context.Context) ([]api.Output, error) {
 	s := a.current()

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/voltage-edge/voltage/agent/api"
-	"github.com/voltage-edge/voltage/agent/event"
+	"github.com/voltage-edge/voltage/agent/plugin"
 	"github.com/voltage-edge/voltage/agent/site"
 )
 
@@ -15,26 +16,38 @@ import (
 func (a *Agent) Plan(ctx context.Context) (api.Plan, error) {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
+	if a.isStopping() {
+		return api.Plan{}, fmt.Errorf("%w: %w", api.ErrUnavailable, errStopping)
+	}
 	_, _, p := a.plan(ctx)
 	return p, nil
 }
 
+// rolloutTimeout bounds a reload, and once more the way back.
+const rolloutTimeout = 30 * time.Second
+
 // Reload makes the agent run its site as it is written now. A site with errors changes nothing, and is no error: its
-// diagnostics are in the plan.
+// diagnostics are in the plan. What was begun is brought to its end also when ctx ends.
 func (a *Agent) Reload(ctx context.Context) (api.Plan, error) {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
+	if a.isStopping() {
+		return api.Plan{}, fmt.Errorf("%w: %w", api.ErrUnavailable, errStopping)
+	}
 	checked, diff, p := a.plan(ctx)
 	if checked == nil {
-		a.emit(event.New(time.Now(), event.Agent, "event", "reload refused", "detail", fmt.Sprintf("%d diagnostics; the site before goes on", len(p.Diagnostics))))
+		a.tell("reload refused", fmt.Sprintf("%d diagnostics; the site before goes on", len(p.Diagnostics)))
 		return p, nil
 	}
-	if err := a.apply(ctx, checked, diff); err != nil {
-		a.emit(event.New(time.Now(), event.Agent, "event", "reload failed", "detail", err.Error()))
+	ctx = context.WithoutCancel(ctx)
+	if err := a.rollOut(ctx, checked, diff); err != nil {
+		a.tell("reload failed", err.Error())
 		return p, err
 	}
 	p.Applied = true
-	a.emit(event.New(time.Now(), event.Agent, "event", "reloaded", "detail", fmt.Sprintf("site revision %s, %d changes", p.Revision, len(p.Changes))))
+	a.setTrouble("site", "")
+	a.tell("reloaded", fmt.Sprintf("site revision %s, %d changes", p.Revision, len(p.Changes)))
+	a.keepGood(ctx, checked.Site)
 	return p, nil
 }
 
@@ -49,6 +62,9 @@ func (a *Agent) reloadBySignal(ctx context.Context) {
 		}
 		a.log.Error("the site as it is written now can't be run; the one before goes on")
 	default:
+		for _, d := range p.Diagnostics {
+			a.log.Warn(d.Summary, "detail", d.Detail, "file", d.File, "line", d.Line)
+		}
 		a.log.Info("reloaded", "changes", len(p.Changes), "revision", p.Revision)
 	}
 }
@@ -56,10 +72,10 @@ func (a *Agent) reloadBySignal(ctx context.Context) {
 // plan reads the site as it is now; a nil Checked is one that can't be run.
 func (a *Agent) plan(ctx context.Context) (*Checked, site.Plan, api.Plan) {
 	now := a.current()
-	checked := check(ctx, a.host, a.o.Site, a.o.Variables)
+	checked := check(ctx, a.host, a.o.Site, a.o.Variables, nil)
+	a.host.Configure(now.Plugins) // until it is rolled out
 	p := api.Plan{Changes: []api.PlanChange{}, Diagnostics: Diagnostics(checked.Diagnostics, checked.Sources)}
 	if checked.Diagnostics.HasErrors() {
-		a.host.Configure(now.Plugins)
 		p.Text = "The site has errors; nothing would change."
 		return nil, site.Plan{}, p
 	}
@@ -74,19 +90,88 @@ func (a *Agent) plan(ctx context.Context) (*Checked, site.Plan, api.Plan) {
 	if len(diff.Restart) > 0 {
 		return nil, site.Plan{}, p
 	}
+	for _, reason := range waitForRestart(a.booted, checked.Site) {
+		p.Text += "Not before a restart of the agent: " + reason + "\n"
+		p.Diagnostics = append(p.Diagnostics, api.Diagnostic{Severity: "warning", Summary: "Not before a restart", Detail: reason})
+	}
 	return checked, diff, p
 }
 
-// apply brings the agent from the site that runs to a checked one. The programs come first: Redis tries them before it
-// takes them, and when it refuses them nothing has changed.
-func (a *Agent) apply(ctx context.Context, c *Checked, diff site.Plan) error {
-	old, s := a.current(), c.Site
-	if err := a.appendTables(s, old); err != nil {
+// waitForRestart says what of a site the agent does as the site said that it was started with.
+func waitForRestart(booted, s *site.Site) []string {
+	var out []string
+	if booted.Hash("api", "") != s.Hash("api", "") {
+		out = append(out, "The api block differs from that of the start: the API goes on listening as it does.")
+	}
+	if booted.Hash("journal", "") != s.Hash("journal", "") {
+		out = append(out, "The journal block differs from that of the start: the limits of then go on.")
+	}
+	return out
+}
+
+// rollOut brings the agent from the site that runs to a checked one. Libraries and programs come first: Redis tries them
+// before it takes them, and when it refuses them nothing has changed. When a plugin then refuses a channel, the site before
+// is put back.
+func (a *Agent) rollOut(ctx context.Context, next *Checked, diff site.Plan) error {
+	if !a.equipped {
+		return fmt.Errorf("%w: Redis is not there yet, and takes the new programs first; nothing has changed", api.ErrUnavailable)
+	}
+	ctx, cancel := context.WithTimeout(ctx, rolloutTimeout)
+	defer cancel()
+	before := &Checked{Site: a.current(), Programs: a.programs}
+	if err := a.loadLogic(ctx, before.Site, next, diff); err != nil {
 		return err
 	}
-	if err := a.store.LoadPrograms(ctx, c.Programs); err != nil {
-		return fmt.Errorf("the new programs are refused, nothing has changed: %w", err)
+	errs := []error{a.swap(ctx, next.Site, diff)}
+	refused := a.refusedChannels(ctx, next.Site, diff)
+	if refused == nil {
+		return errors.Join(errs...)
 	}
+	back, cancelBack := context.WithTimeout(context.WithoutCancel(ctx), rolloutTimeout)
+	defer cancelBack()
+	diff = site.Diff(next.Site, before.Site)
+	err := errors.Join(a.loadLogic(back, next.Site, before, diff), a.swap(back, before.Site, diff))
+	if err != nil {
+		return errors.Join(refused, fmt.Errorf("and the site before is not wholly back: %w", err))
+	}
+	return fmt.Errorf("%w; the site before runs again", refused)
+}
+
+// loadLogic gives Redis the libraries and programs of a site. When it refuses one, those of the site before are there.
+func (a *Agent) loadLogic(ctx context.Context, before *site.Site, next *Checked, diff site.Plan) error {
+	libraries := anyOf(diff, "library")
+	if libraries {
+		if err := a.ensureLibraries(ctx, newLibrarySources(next.Site)); err != nil {
+			return errors.Join(fmt.Errorf("a library is refused, nothing has changed: %w", err), a.ensureLibraries(ctx, newLibrarySources(before)))
+		}
+	}
+	if err := a.store.LoadPrograms(ctx, next.Programs); err != nil {
+		err = fmt.Errorf("the new programs are refused, nothing has changed: %w", err)
+		if libraries {
+			err = errors.Join(err, a.ensureLibraries(ctx, newLibrarySources(before)))
+		}
+		return err
+	}
+	a.programs = next.Programs
+	if libraries {
+		a.setSources(newLibrarySources(next.Site))
+		a.shown.forget()
+	}
+	return nil
+}
+
+func anyOf(diff site.Plan, kind string) bool {
+	for _, c := range diff.Changes {
+		if c.Kind == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// swap puts a site in the place of the one that runs; what diff does not name goes on untouched.
+func (a *Agent) swap(ctx context.Context, s *site.Site, diff site.Plan) error {
+	old := a.current()
 	var errs []error
 	for _, name := range a.host.Configure(s.Plugins) {
 		errs = append(errs, a.host.Restart(name))
@@ -107,6 +192,8 @@ func (a *Agent) apply(ctx context.Context, c *Checked, diff site.Plan) error {
 	a.mu.Lock()
 	a.site = s
 	a.mu.Unlock()
+	// What rules ask for that are gone now: the last events of theirs may still be on the way.
+	a.resync.Store(afterBatch)
 	for _, ch := range s.Channels {
 		if diff.Changed("channel", ch.Name) {
 			errs = append(errs, a.openChannel(ctx, s, ch))
@@ -120,4 +207,50 @@ func (a *Agent) apply(ctx context.Context, c *Checked, diff site.Plan) error {
 	}
 	errs = append(errs, a.host.Prune(ctx))
 	return errors.Join(errs...)
+}
+
+// channelPatience is how long a changed channel may take to open before a reload counts as done; one that takes longer goes
+// on trying, and shows in the status.
+const channelPatience = 5 * time.Second
+
+// refusedChannels waits for the changed channels, and says which of them their plugins do not take, or have no plugin. A
+// device that does not answer is no reason: that a wire is cut is not the new site's fault.
+func (a *Agent) refusedChannels(ctx context.Context, s *site.Site, diff site.Plan) error {
+	ctx, cancel := context.WithTimeout(ctx, channelPatience)
+	defer cancel()
+	var refused []string
+	for _, c := range s.Channels {
+		if !diff.Changed("channel", c.Name) {
+			continue
+		}
+		a.mu.RLock()
+		ch := a.channels[c.Name]
+		a.mu.RUnlock()
+		if ch == nil {
+			refused = append(refused, "channel "+c.Name+" can't be opened")
+			continue
+		}
+		err := ch.Wait(ctx)
+		switch {
+		case err == nil:
+		case ch.Status().State == plugin.Refused || a.pluginDown(c.Plugin):
+			refused = append(refused, "channel "+c.Name+": "+err.Error())
+		default:
+			a.log.Warn("a changed channel is not open yet", "channel", c.Name, "error", err)
+		}
+	}
+	if refused == nil {
+		return nil
+	}
+	return errors.New(strings.Join(refused, "; "))
+}
+
+// pluginDown tells whether a plugin can't be started, or ends again and again.
+func (a *Agent) pluginDown(name string) bool {
+	for _, p := range a.host.Status().Plugins {
+		if p.Name == name {
+			return p.State == plugin.Refused || p.State == plugin.Backoff || p.State == plugin.CrashLoop
+		}
+	}
+	return false
 }

@@ -45,12 +45,8 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	}
 	stopping := a.stopping
 	a.mu.RUnlock()
-	libraries, err := a.Libraries(ctx)
-	if err != nil {
-		libraries = []api.Library{}
-	}
-	st.Libraries = libraries
-	st.Reasons = reasons(st)
+	st.Libraries = append([]api.Library{}, a.seenLibraries(ctx)...)
+	st.Reasons = append(a.troubleTexts(), reasons(st)...)
 	st.State = "ok"
 	switch {
 	case stopping:
