@@ -10,6 +10,7 @@ import (
 	"github.com/voltage-edge/voltage/agent/api"
 	"github.com/voltage-edge/voltage/agent/plugin"
 	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/agent/store"
 )
 
 // Plan says what a reload would change.
@@ -134,7 +135,7 @@ func (a *Agent) rollOut(ctx context.Context, next *Checked, diff site.Plan) erro
 	if err != nil {
 		return errors.Join(refused, fmt.Errorf("and the site before is not wholly back: %w", err))
 	}
-	return fmt.Errorf("%w; the site before runs again", refused)
+	return fmt.Errorf("%w: %w; the site before runs again", api.ErrInvalid, refused)
 }
 
 // loadLogic gives Redis the libraries and programs of a site. When it refuses one, those of the site before are there.
@@ -142,11 +143,11 @@ func (a *Agent) loadLogic(ctx context.Context, before *site.Site, next *Checked,
 	libraries := anyOf(diff, "library")
 	if libraries {
 		if err := a.ensureLibraries(ctx, newLibrarySources(next.Site)); err != nil {
-			return errors.Join(fmt.Errorf("a library is refused, nothing has changed: %w", err), a.ensureLibraries(ctx, newLibrarySources(before)))
+			return errors.Join(notTaken("a library", err), a.ensureLibraries(ctx, newLibrarySources(before)))
 		}
 	}
 	if err := a.store.LoadPrograms(ctx, next.Programs); err != nil {
-		err = fmt.Errorf("the new programs are refused, nothing has changed: %w", err)
+		err = notTaken("a program", err)
 		if libraries {
 			err = errors.Join(err, a.ensureLibraries(ctx, newLibrarySources(before)))
 		}
@@ -158,6 +159,14 @@ func (a *Agent) loadLogic(ctx context.Context, before *site.Site, next *Checked,
 		a.shown.forget()
 	}
 	return nil
+}
+
+// notTaken is the error of what Redis does not take, or is not there to take.
+func notTaken(what string, err error) error {
+	if store.Away(err) {
+		return fmt.Errorf("%w: %s of the site can't be given to Redis, nothing has changed: %w", api.ErrUnavailable, what, err)
+	}
+	return fmt.Errorf("%w: %s of the site is refused, nothing has changed: %w", api.ErrInvalid, what, err)
 }
 
 func anyOf(diff site.Plan, kind string) bool {

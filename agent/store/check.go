@@ -71,7 +71,7 @@ func (s *Store) checkCluster(ctx context.Context) error {
 		return err
 	}
 	var last error
-	for _, address := range s.o.Config.Addresses {
+	for _, address := range options.Addrs {
 		o := *options.Simple()
 		o.Addr = address
 		c := redis.NewClient(&o)

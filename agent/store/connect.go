@@ -34,7 +34,7 @@ const (
 // clientOptions are what go-redis is told. Nothing is sent twice on its own: whether that is safe, the callers know.
 func clientOptions(c site.Store, embedded *server) (*redis.UniversalOptions, error) {
 	o := &redis.UniversalOptions{
-		Addrs: c.Addresses, DB: c.DB, Username: c.Username, Password: c.Password, MasterName: c.Master,
+		Addrs: dialled(c.Addresses), DB: c.DB, Username: c.Username, Password: c.Password, MasterName: c.Master,
 		SentinelUsername: c.Username, SentinelPassword: c.Password,
 		ClientName: "voltage", Protocol: 2, DisableIdentity: true,
 		MaxRetries: -1, DialerRetries: 1, DialTimeout: dialTimeout, ReadTimeout: ioTimeout, WriteTimeout: ioTimeout,
@@ -58,6 +58,15 @@ func clientOptions(c site.Store, embedded *server) (*redis.UniversalOptions, err
 		o.TLSConfig = conf
 	}
 	return o, nil
+}
+
+// dialled are the addresses as go-redis takes them: it knows the path of a socket by its slash.
+func dialled(addresses []string) []string {
+	out := make([]string, len(addresses))
+	for i, a := range addresses {
+		out[i] = strings.TrimPrefix(a, "unix:")
+	}
+	return out
 }
 
 func tlsConfig(ca string) (*tls.Config, error) {
