@@ -15,6 +15,7 @@ import (
 
 // Plan says what a reload would change.
 func (a *Agent) Plan(ctx context.Context) (api.Plan, error) {
+	defer giveBack()
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
 	if a.isStopping() {
@@ -30,6 +31,7 @@ const rolloutTimeout = 30 * time.Second
 // Reload makes the agent run its site as it is written now. A site with errors changes nothing, and is no error: its
 // diagnostics are in the plan. What was begun is brought to its end also when ctx ends.
 func (a *Agent) Reload(ctx context.Context) (api.Plan, error) {
+	defer giveBack()
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
 	if a.isStopping() {

@@ -35,6 +35,7 @@ func (a *Agent) serve(ctx context.Context) error {
 		a.keepGood(ctx, a.booted)
 	}
 	a.reloading.Unlock()
+	giveBack()
 
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
