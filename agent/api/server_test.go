@@ -174,6 +174,10 @@ func TestHealth(t *testing.T) {
 	if code, body := fetch(t, "GET", s.URL()+"/healthz", ""); code != 200 || body != "{\"state\":\"ok\"}\n" {
 		t.Errorf("%d %s", code, body)
 	}
+	a.status.State, a.status.Reasons = "degraded", []string{"sink history: retrying"}
+	if code, body := fetch(t, "GET", s.URL()+"/healthz", ""); code != 200 || !strings.Contains(body, `"degraded"`) || !strings.Contains(body, "sink history") {
+		t.Errorf("%d %s", code, body)
+	}
 	a.status.Channels[0].State, a.status.Channels[0].Error = "failed", "connection refused"
 	a.status.Store.State = "down"
 	code, body := fetch(t, "GET", s.URL()+"/healthz", "")

@@ -88,7 +88,7 @@ type done struct {
 
 // Health is the reply of /healthz.
 type Health struct {
-	State   string   `json:"state"` // ok, degraded
+	State   string   `json:"state"` // ok, degraded (it works, but see the reasons), failing
 	Reasons []string `json:"reasons,omitempty"`
 }
 

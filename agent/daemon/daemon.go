@@ -5,6 +5,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -55,6 +56,7 @@ type Agent struct {
 
 	// booted is the site that the agent was started with: journal and API stay as it says.
 	booted   *site.Site
+	early    earlyEvents
 	lastGood lastGood
 	resync   atomic.Int32
 	shown    libraryCache
@@ -81,6 +83,12 @@ func Run(ctx context.Context, o Options) error {
 	if o.Log == nil {
 		o.Log = hclog.NewNullLogger()
 	}
+	// Children may have working folders of their own.
+	data, err := filepath.Abs(o.Data)
+	if err != nil {
+		return fmt.Errorf("find the data folder: %w", err)
+	}
+	o.Data = data
 	unlock, err := lockData(o.Data)
 	if err != nil {
 		return err
@@ -114,12 +122,42 @@ func (a *Agent) fromLibraries(events []event.Event) {
 
 // emit takes an event of the agent's own.
 func (a *Agent) emit(e event.Event) {
-	if a.journal != nil {
-		if err := a.journal.AppendEvent(e); err != nil {
-			a.log.Error("an event is not in the journal", "kind", e.Kind, "error", err)
-		}
+	if !a.early.hold(e) {
+		a.remember(e)
 	}
 	a.hub.Event(e)
+}
+
+func (a *Agent) remember(e event.Event) {
+	if err := a.journal.AppendEvent(e); err != nil {
+		a.log.Error("an event is not in the journal", "kind", e.Kind, "error", err)
+	}
+}
+
+// earlyEvents are those from before the journal is open: plugins are asked for the site that says how it is kept.
+type earlyEvents struct {
+	mu   sync.Mutex
+	open bool
+	held []event.Event
+}
+
+// hold keeps an event unless the journal is open.
+func (h *earlyEvents) hold(e event.Event) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.open {
+		h.held = append(h.held, e)
+	}
+	return !h.open
+}
+
+// release gives what was held, when the journal is open.
+func (h *earlyEvents) release() []event.Event {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	held := h.held
+	h.open, h.held = true, nil
+	return held
 }
 
 // tell makes an event of the agent's own.
@@ -133,6 +171,12 @@ func (a *Agent) current() *site.Site {
 	defer a.mu.RUnlock()
 	return a.site
 }
+
+// What a trouble is about.
+const (
+	aboutSite  = "site"
+	aboutStore = "store"
+)
 
 // setTrouble notes what is not as it should be, for the status; an empty text: it is well.
 func (a *Agent) setTrouble(about, text string) {

@@ -107,8 +107,8 @@ func (a *Agent) watchLibraries(ctx context.Context) {
 	}
 }
 
-// settle is how long a file rests before it is read: editors write in several steps.
-const settle = 200 * time.Millisecond
+// fileRest is how long a file rests before it is read: editors write in several steps.
+const fileRest = 200 * time.Millisecond
 
 // watch loads a library anew when its file changes. It returns when ctx ends or the sources were replaced.
 func (l *librarySources) watch(ctx context.Context, a *Agent) {
@@ -126,7 +126,7 @@ func (l *librarySources) watch(ctx context.Context, a *Agent) {
 		case e := <-events:
 			if name := l.nameOf(e.Name); name != "" && !e.Has(fsnotify.Remove) && !e.Has(fsnotify.Chmod) {
 				due[name] = true
-				timer.Reset(settle)
+				timer.Reset(fileRest)
 			}
 		case err := <-errs:
 			a.log.Warn("watching library files", "error", err)

@@ -42,7 +42,7 @@ func (a *Agent) equipLater(ctx context.Context) {
 		if err != nil && err.Error() != said && ctx.Err() == nil {
 			said = err.Error()
 			a.log.Error("redis is there, but not in order", "error", err)
-			a.setTrouble("store", fmt.Sprintf("%s: %v", waitsForRedis, err))
+			a.setTrouble(aboutStore, fmt.Sprintf("%s: %v", waitsForRedis, err))
 		}
 		select {
 		case <-time.After(equipEvery):
@@ -76,7 +76,7 @@ func (a *Agent) equipNow(ctx context.Context) (done bool, err error) {
 	}
 	// Nobody could ask for anything without Redis: what it holds is all that is in force.
 	a.control.Resync(requests, func(string) bool { return true })
-	a.setTrouble("store", "")
+	a.setTrouble(aboutStore, "")
 	a.tell("redis_reached", "models, alarms and rules run")
 	a.log.Info("redis is there: models, alarms and rules run")
 	if len(a.troubleTexts()) == 0 {

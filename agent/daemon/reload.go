@@ -48,7 +48,7 @@ func (a *Agent) Reload(ctx context.Context) (api.Plan, error) {
 		return p, err
 	}
 	p.Applied = true
-	a.setTrouble("site", "")
+	a.setTrouble(aboutSite, "")
 	a.tell("reloaded", fmt.Sprintf("site revision %s, %d changes", p.Revision, len(p.Changes)))
 	a.keepGood(ctx, checked.Site)
 	return p, nil

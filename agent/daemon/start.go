@@ -32,10 +32,13 @@ func (a *Agent) start(ctx context.Context) error {
 	}); err != nil {
 		return fmt.Errorf("open the journal: %w", err)
 	}
+	for _, e := range a.early.release() {
+		a.remember(e)
+	}
 	a.tell("started", "version "+a.o.Version+", site revision "+s.Revision)
 	if refused != "" {
 		a.tell("site_refused", refused)
-		a.setTrouble("site", refused)
+		a.setTrouble(aboutSite, refused)
 	}
 	// One clock for frames and calls: what a person asks for is dated like the frames, so that neither is ahead. Control
 	// has the machine's own: it moves its deadlines along when that one is set, which a clock that never goes back hides.
@@ -146,7 +149,7 @@ func (a *Agent) openStore(ctx context.Context, s *site.Site, clock intake.Clock)
 	}
 	err = a.equip(ctx)
 	if err != nil && !s.Store.Embedded && store.Away(err) {
-		a.setTrouble("store", waitsForRedis)
+		a.setTrouble(aboutStore, waitsForRedis)
 		return nil
 	}
 	return err

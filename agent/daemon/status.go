@@ -43,8 +43,11 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 			st.Sinks = append(st.Sinks, sinkStatus(open.runner.Status()))
 		}
 	}
-	stopping := a.stopping
+	stopping, waits := a.stopping, a.troubles[aboutStore]
 	a.mu.RUnlock()
+	if waits != "" && st.Store.State == string(store.StateOK) { // Redis is there, and what is to run in it is not
+		st.Store.State, st.Store.Detail = string(store.StateFailed), waits
+	}
 	st.Libraries = append([]api.Library{}, a.seenLibraries(ctx)...)
 	st.Reasons = append(a.troubleTexts(), reasons(st)...)
 	st.State = "ok"
