@@ -174,8 +174,9 @@ func (a *Agent) current() *site.Site {
 
 // What a trouble is about.
 const (
-	aboutSite  = "site"
-	aboutStore = "store"
+	aboutSite    = "site"
+	aboutStore   = "store"
+	aboutLibrary = "library " // and its name
 )
 
 // setTrouble notes what is not as it should be, for the status; an empty text: it is well.

@@ -14,6 +14,7 @@ import (
 	"github.com/voltage-edge/voltage/agent/api"
 	"github.com/voltage-edge/voltage/agent/event"
 	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/agent/store"
 	"github.com/voltage-edge/voltage/lua"
 )
 
@@ -173,13 +174,42 @@ func (l *librarySources) nameOf(path string) string {
 // ensureLibraries loads what a site wants; a library that somebody rolled back stays so.
 func (a *Agent) ensureLibraries(ctx context.Context, l *librarySources) error {
 	for _, name := range libraryNames {
-		lib, err := l.bundle(name)
-		if err != nil {
-			return fmt.Errorf("library %s: %w", name, err)
-		}
-		if err := a.store.Ensure(ctx, lib); err != nil {
+		if err := a.ensureLibrary(ctx, l, name); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func (a *Agent) ensureLibrary(ctx context.Context, l *librarySources, name string) error {
+	lib, err := l.bundle(name)
+	if err != nil {
+		return fmt.Errorf("library %s: %w", name, err)
+	}
+	if err := a.store.Ensure(ctx, lib); err != nil {
+		return err
+	}
+	a.setTrouble(aboutLibrary+name, "")
+	return nil
+}
+
+// ensureOrKeep is ensureLibraries for a start: in the place of a library that does not do, the one that ran last is loaded.
+func (a *Agent) ensureOrKeep(ctx context.Context, l *librarySources) error {
+	for _, name := range libraryNames {
+		err := a.ensureLibrary(ctx, l, name)
+		if err == nil {
+			continue
+		}
+		if a.o.Strict || store.Away(err) {
+			return err
+		}
+		if kept := a.store.Keep(ctx, name); kept != nil {
+			return errors.Join(err, kept)
+		}
+		text := fmt.Sprintf("library %s: the one that ran last runs on, as the one that the site wants is refused: %v", name, err)
+		a.log.Error(text)
+		a.setTrouble(aboutLibrary+name, text)
+		a.emit(event.New(time.Now(), event.Library, "library", name, "event", "refused", "detail", err.Error()))
 	}
 	return nil
 }
@@ -318,6 +348,7 @@ func (a *Agent) announceLibrary(ctx context.Context, name, what string) (api.Lib
 		return api.Library{}, err
 	}
 	a.shown.forget()
+	a.setTrouble(aboutLibrary+name, "")
 	for _, l := range list {
 		if l.Name == name {
 			a.emit(event.New(time.Now(), event.Library, "library", name, "event", what, "version", l.Version, "hash", l.Hash))

@@ -14,7 +14,7 @@ import (
 
 // equip gives Redis what the site that runs needs: libraries, then programs. reloading is held, or nothing runs yet.
 func (a *Agent) equip(ctx context.Context) error {
-	if err := a.ensureLibraries(ctx, a.librarySources()); err != nil {
+	if err := a.ensureOrKeep(ctx, a.librarySources()); err != nil {
 		return err
 	}
 	if err := a.store.LoadPrograms(ctx, a.programs); err != nil {

@@ -147,6 +147,19 @@ func TestLibrariesAreReloaded(t *testing.T) {
 		return nil
 	})
 
+	// Broken, it is not what a start runs on.
+	changed := rules().Hash
+	r.stop()
+	r.write("rules.lua", string(source)+"\nthis is no Lua\n")
+	r.start()
+	r.told(25)
+	if l := rules(); l.Hash != changed {
+		t.Errorf("%+v, expected the library that ran last", l)
+	}
+	if st := r.status(); st.State != "degraded" || !strings.Contains(strings.Join(st.Reasons, "\n"), "the one that ran last runs on") {
+		t.Errorf("the status is %s, %q", st.State, st.Reasons)
+	}
+
 	r.write("site.hcl", r.battery(80, 25, ""))
 	if p, err := r.Reload(r.ctx()); err != nil || !p.Applied {
 		t.Fatalf("%+v, %v", p, err)

@@ -49,13 +49,18 @@ func (a *Agent) Values(ctx context.Context, patterns []string) ([]api.Value, err
 		x.Writable = p != nil && p.Write != nil
 		out = append(out, x)
 	}
+	away := false
 	for _, m := range s.Models {
 		for _, mm := range m.Measurements {
 			name := m.Name + "." + mm.Measurement.Name
 			if !api.Match(patterns, name) {
 				continue
 			}
-			x, err := a.measured(ctx, name)
+			x, err := api.Value{}, api.ErrUnavailable
+			if !away { // who does not answer once is not asked for all the others
+				x, err = a.measuredSoon(ctx, name)
+				away = store.Away(err)
+			}
 			if err != nil {
 				x = api.Value{Name: name, Unit: mm.Measurement.Unit, Quality: frame.Bad.ClassName(), Reason: "Redis does not answer"}
 			}
@@ -85,6 +90,15 @@ func (a *Agent) Value(ctx context.Context, name string) (api.Value, error) {
 		return v, err
 	}
 	return api.Value{}, unknown("value", name, valueNames(s))
+}
+
+// measuredPatience is how long a list waits for a measurement.
+const measuredPatience = time.Second
+
+func (a *Agent) measuredSoon(ctx context.Context, name string) (api.Value, error) {
+	ctx, cancel := context.WithTimeout(ctx, measuredPatience)
+	defer cancel()
+	return a.measured(ctx, name)
 }
 
 // measured asks the models library.

@@ -89,6 +89,15 @@ func (s *Store) Ensure(ctx context.Context, lib lua.Library) error {
 	return s.load(ctx, lib, false)
 }
 
+// Keep loads the library that was loaded last: for a start at which the one that the site wants does not do.
+func (s *Store) Keep(ctx context.Context, name string) error {
+	e := s.known(ctx, name)
+	if e.Current.Source == "" {
+		return refuse("loading the library "+name+" that ran last", "there was none")
+	}
+	return s.load(ctx, e.Current.library(), true)
+}
+
 // Reload bundles a library from its main file and loads it.
 func (s *Store) Reload(ctx context.Context, name, path string) error {
 	lib, err := lua.BundleFile(path)
