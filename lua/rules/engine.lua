@@ -14,8 +14,11 @@ do
   -- FLOWS are the kinds of items that are more than a condition. Each has take(site, rule, t, i) for a frame of device i,
   -- and may have due(site, rule, t), deadline(rule) and load(site, rule).
   local FLOWS = { chain = Chain, window = Window, sequence = Sequence }
+  -- FEW values of a frame may be bad for its sweeps to run all the same.
+  local FEW = 16
   -- NEVER is no verdict: a rule whose quiet verdict it is, is stepped at its next evaluation.
   local NEVER = {}
+  local NOBODY = {}
 
   -- save marks a rule's state to be written, with the counters as they are now.
   local function save(site, rule)
@@ -118,8 +121,10 @@ do
 
   -- index sorts the rules by the devices whose frames concern them: those in sweeps, and those that are asked one by one.
   function Engine.index(site)
-    site.lists, site.sweeps, site.singles, site.awake = {}, {}, {}, {}
-    for i in ipairs(site.head.devices) do site.lists[i], site.sweeps[i], site.singles[i] = {}, {}, {} end
+    site.lists, site.sweeps, site.singles, site.readers, site.awake = {}, {}, {}, {}, {}
+    for i in ipairs(site.head.devices) do
+      site.lists[i], site.sweeps[i], site.singles[i], site.readers[i] = {}, {}, {}, {}
+    end
     for _, item in ipairs(site.items) do
       if item.sweep then
         local seen, rules = {}, {}
@@ -136,6 +141,13 @@ do
         for _, i in ipairs(rule.dev) do
           table.insert(site.lists[i], rule)
           if not rule.seen then table.insert(site.singles[i], rule) end
+        end
+        if rule.seen then
+          for _, input in ipairs(rule.inputs) do
+            local slots = site.readers[input[2]]
+            slots[input[3]] = slots[input[3]] or {}
+            table.insert(slots[input[3]], rule)
+          end
         end
       end
     end
@@ -233,21 +245,47 @@ do
     if not ok or verdict ~= rule.quiet or rule.dirty then pending[#pending + 1] = rule end
   end
 
+  -- sweep lists the rules of a device's sweeps whose verdict is new, but for those of others.
+  local function sweep(site, i, others)
+    local sweeps = site.sweeps[i]
+    for s = 1, #sweeps do
+      local each = sweeps[s]
+      local rules = each.rules
+      for k = 1, each.run(each.seen, found) do
+        local rule = rules[found[k]]
+        if not others[rule] then pending[#pending + 1] = rule end
+      end
+    end
+  end
+
+  -- around is sweep where a few values are bad: while the sweeps run numbers stand in for them, and the rules that read them
+  -- are asked one by one.
+  local function around(site, i)
+    local values, slots = site.D[i], site.readers[i]
+    local bad, others = values.bad, {}
+    for k = 1, #bad do
+      values[bad[k]] = 0
+      for _, rule in ipairs(slots[bad[k]] or NOBODY) do others[rule] = true end
+    end
+    sweep(site, i, others)
+    for k = 1, #bad do values[bad[k]] = nil end
+    for rule in pairs(others) do ask(site.D, rule) end
+  end
+
   -- gather lists the rules that device i's frame at t has something to do for: each whose verdict is not the one seen last,
   -- and each that acts again. It is the only work for the many rules of which nothing is new.
   local function gather(site, i, t)
     local D = site.D
+    local values = D[i]
+    local swept = values.known or values.bad ~= nil and #values.bad <= FEW
     pending = {}
-    if D[i].known then
-      for _, sweep in ipairs(site.sweeps[i]) do
-        for k = 1, sweep.run(sweep.seen, found) do pending[#pending + 1] = sweep.rules[found[k]] end
-      end
-      local singles = site.singles[i]
-      for k = 1, #singles do ask(D, singles[k]) end
-    else
-      local list = site.lists[i]
-      for k = 1, #list do ask(D, list[k]) end
+    if values.known then
+      sweep(site, i, NOBODY)
+    elseif swept then
+      around(site, i)
     end
+    local list = swept and site.singles[i] or site.lists[i]
+    for k = 1, #list do ask(D, list[k]) end
     local awake = wakeful(site, i)
     for k = 1, #awake do
       if t >= awake[k].renew then pending[#pending + 1] = awake[k] end

@@ -49,30 +49,34 @@ do
     return byte(packed, 1) == VERSION and sub(packed, 3, 8) == layout.head and #packed >= layout.size
   end
 
-  -- take puts a frame's values into v, nil where the quality is bad, and sets v.known. A frame of another point table, or
-  -- none, makes all unknown. Where the program asks for ages, v.t is the frame's source time in ms.
+  -- take puts a frame's values into v, nil where the quality is bad, and sets v.known; v.bad lists the slots that are nil when
+  -- others are not. A frame of another point table, or none, makes all unknown. Where the program asks for ages, v.t is the
+  -- frame's source time in ms.
   function Frame.take(layout, v, packed)
     if not packed or not Frame.fits(layout, packed) then
       for _, slot in ipairs(layout.used) do v[slot] = nil end
       v.known = #layout.used == 0
-      v.t = nil
+      v.bad, v.t = nil, nil
       return
     end
     layout.read(v, packed)
     if layout.aged then v.t = struct.unpack('<d', packed, 9) end
     if byte(packed, 2) % 2 == FLAG_KNOWN then
-      v.known = true
+      v.known, v.bad = true, nil
       return
     end
-    local known = true
-    for _, slot in ipairs(layout.used) do
+    local used, quality, bad, n = layout.used, layout.quality, {}, 0
+    for k = 1, #used do
+      local slot = used[k]
       local x = v[slot]
-      if byte(packed, layout.quality + slot) % 4 >= BAD or x - x ~= 0 then
+      if byte(packed, quality + slot) % 4 >= BAD or x - x ~= 0 then
         v[slot] = nil
-        known = false
+        n = n + 1
+        bad[n] = slot
       end
     end
-    v.known = known
+    v.known = n == 0
+    v.bad = n > 0 and n < #used and bad or nil
   end
 
   -- point reads one numeric slot of a packed frame: value (nil when bad), class (good, uncertain or bad), reason (text, or
