@@ -79,8 +79,12 @@ func run(bin string, span time.Duration, only string) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "what\tmeasured\treach\t\tof which")
 	for _, f := range all {
-		verdict := "reached"
-		if !f.ok {
+		verdict := ""
+		switch {
+		case f.reach == "": // told only
+		case f.ok:
+			verdict = "reached"
+		default:
 			verdict = "NOT YET"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", f.what, f.measured, f.reach, verdict, f.note)
