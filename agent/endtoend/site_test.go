@@ -2,7 +2,6 @@ package endtoend
 
 import (
 	"fmt"
-	"net"
 	"testing"
 	"time"
 
@@ -50,17 +49,6 @@ func setpoint(p *plantsim.Plant) (float64, time.Time, bool) {
 		}
 	}
 	return 0, time.Time{}, false
-}
-
-// freeAddress is a loopback address that nothing listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // peakSite shaves the grid connection's peak at a limit in kW.

@@ -61,11 +61,10 @@ func (l *loader) keepSecrets(v cty.Value) {
 // hide masks the text of a secret in the sources that diagnostics show. A plain call or name is left to be read: it
 // says where the secret comes from.
 func (l *loader) hide(e hcl.Expression) {
-	switch e.(type) {
+	switch call := e.(type) {
 	case *hclsyntax.ScopeTraversalExpr:
 		return
 	case *hclsyntax.FunctionCallExpr:
-		call := e.(*hclsyntax.FunctionCallExpr)
 		if len(call.Args) == 1 && (call.Name == "env" || call.Name == "file") {
 			return
 		}

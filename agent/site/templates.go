@@ -17,7 +17,6 @@ var builtinTemplates embed.FS
 type templateSource struct {
 	*block
 	builtin bool
-	content *content
 	done    *Template
 	// onTheWay is set while its base is looked for.
 	onTheWay bool
