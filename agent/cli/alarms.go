@@ -146,7 +146,7 @@ func (e *environment) alarmDo(c *cobra.Command, req api.AlarmCommand) error {
 }
 
 func (e *environment) rulesCommand() *cobra.Command {
-	return &cobra.Command{
+	root := &cobra.Command{
 		Use:   "rules",
 		Short: "The rules, how often they fired, and what fails",
 		Args:  cobra.NoArgs,
@@ -168,4 +168,6 @@ func (e *environment) rulesCommand() *cobra.Command {
 			})
 		},
 	}
+	root.AddCommand(e.rulesTestCommand())
+	return root
 }

@@ -50,10 +50,14 @@ func isPattern(name string) bool {
 
 func valueTable(values []api.Value) *table {
 	t := newTable("name", "value", "unit", "quality", "age").alignRight(1, 4)
+	addValues(t, values)
+	return t
+}
+
+func addValues(t *table, values []api.Value) {
 	for _, v := range values {
 		t.row(v.Name, valueText(v), v.Unit, qualityCell(v), ageOf(v))
 	}
-	return t
 }
 
 func (e *environment) setCommand() *cobra.Command {
@@ -198,7 +202,8 @@ func (e *environment) printWhy(w api.Why) {
 }
 
 func aimText(o api.Output) string {
-	if o.Value == nil || o.Aim == nil || *o.Value == *o.Aim {
+	// A device's type rounds; what reads the same is the same.
+	if o.Value == nil || o.Aim == nil || number(*o.Value) == number(*o.Aim) {
 		return ""
 	}
 	return ", on the way to " + withUnit(number(*o.Aim), o.Unit)
@@ -240,11 +245,11 @@ func (e *environment) outputsCommand() *cobra.Command {
 func outputTable(outs []api.Output) *table {
 	t := newTable("output", "value", "aim", "unit", "state", "held by", "priority", "expires").alignRight(1, 2, 6)
 	for _, o := range outs {
-		owner := o.Owner
+		owner, priority, expires := o.Owner, strconv.Itoa(o.Priority), until(o.Expires)
 		if owner == "" {
-			owner = "nobody (safe)"
+			owner, priority, expires = "nobody (safe)", "", ""
 		}
-		t.row(o.Name, optional(o.Value), optional(o.Aim), o.Unit, stateCell(o.State), owner, o.Priority, until(o.Expires))
+		t.row(o.Name, optional(o.Value), optional(o.Aim), o.Unit, stateCell(o.State), owner, priority, expires)
 	}
 	return t
 }

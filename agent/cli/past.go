@@ -2,16 +2,12 @@ package cli
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
-	"sort"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/voltage-edge/voltage/agent/api"
-	"github.com/voltage-edge/voltage/agent/event"
 )
 
 func (e *environment) historyCommand() *cobra.Command {
@@ -122,50 +118,6 @@ func (e *environment) eventsCommand() *cobra.Command {
 	c.Flags().StringSliceVar(&kinds, "kind", nil, "only these: alarm, request, write, rule, arbitration, plugin, device, library, agent")
 	c.Flags().IntVar(&limit, "limit", 200, "the newest so many")
 	return c
-}
-
-// eventLine says an event in a line.
-func eventLine(ev event.Event) string {
-	at := ev.Time().Local().Format("15:04:05.000")
-	subject, what := ev.Get(ev.Kind), ev.Get("event")
-	if subject == "" {
-		subject = ev.Get("output")
-	}
-	var rest []string
-	for _, name := range sortedFields(ev) {
-		switch name {
-		case ev.Kind, "output", "event":
-		default:
-			if v := ev.Get(name); v != "" {
-				rest = append(rest, name+"="+shortNumber(v))
-			}
-		}
-	}
-	parts := []string{at, fmt.Sprintf("%-11s", ev.Kind)}
-	for _, p := range []string{subject, what, strings.Join(rest, " ")} {
-		if p != "" {
-			parts = append(parts, p)
-		}
-	}
-	return strings.Join(parts, "  ")
-}
-
-// shortNumber prints a number with 17 digits as a person reads it.
-func shortNumber(text string) string {
-	var f float64
-	if len(text) > 8 && json.Unmarshal([]byte(text), &f) == nil {
-		return number(f)
-	}
-	return text
-}
-
-func sortedFields(ev event.Event) []string {
-	names := make([]string, 0, len(ev.Fields))
-	for n := range ev.Fields {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	return names
 }
 
 // printLine writes v as JSON on one line.

@@ -17,7 +17,7 @@ import (
 
 func (e *environment) runCommand() *cobra.Command {
 	var flags siteFlags
-	var noTable bool
+	var noTable, strict bool
 	var level string
 	c := &cobra.Command{
 		Use:   "run SITE",
@@ -34,12 +34,13 @@ func (e *environment) runCommand() *cobra.Command {
 			if hclog.LevelFromString(level) == hclog.NoLevel {
 				return exit{exitUsage, fmt.Sprintf("--log-level takes trace, debug, info, warn or error, not %q", level)}
 			}
-			o := daemon.Options{Site: args[0], Data: e.data, Variables: variables, Version: Version}
+			o := daemon.Options{Site: args[0], Data: e.data, Variables: variables, Version: Version, Strict: strict}
 			return e.runAgent(c.Context(), o, e.terminal() && !noTable, hclog.LevelFromString(level))
 		},
 	}
 	flags.add(c)
 	c.Flags().BoolVar(&noTable, "no-table", false, "no live table, also on a terminal")
+	c.Flags().BoolVar(&strict, "strict", false, "do not start on a site with errors, also when one ran before")
 	c.Flags().StringVar(&level, "log-level", "info", "trace, debug, info, warn or error")
 	return c
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,9 +100,11 @@ func (s *screen) draw(ctx context.Context) ([]string, error) {
 	return s.layout(status, values, alarms, outputs, recent), nil
 }
 
+// layout puts what an operator wants to know first at the top: state, alarms, outputs, values, events. What does not fit
+// is taken from the values; a device with many points is one line.
 func (s *screen) layout(status api.Status, values []api.Value, alarms []api.Alarm, outputs []api.Output, recent []event.Event) []string {
 	colors := s.env.colors()
-	width, _ := s.env.size()
+	width, height := s.env.size()
 	head := fmt.Sprintf("%s  %s  %s", paint(status.Site, bold, colors), paint(status.State, stateColor(status.State), colors), time.Now().Format("15:04:05"))
 	if status.API != "" {
 		head += "  API " + paint(status.API, cyan, colors)
@@ -114,18 +117,71 @@ func (s *screen) layout(status api.Status, values []api.Value, alarms []api.Alar
 		lines = append(lines, "", paint(title, bold, colors))
 		lines = append(lines, t.lines(colors, width)...)
 	}
-	add("Values", valueTable(values))
 	if len(alarms) == 0 {
 		lines = append(lines, "", paint("Alarms", bold, colors)+"  none")
 	} else {
 		add("Alarms", alarmTable(alarms))
 	}
 	add("Outputs", outputTable(outputs))
+
+	var past []string
 	if len(recent) > 0 {
-		lines = append(lines, "", paint("Events", bold, colors))
+		past = append(past, "", paint("Events", bold, colors))
 		for _, ev := range recent {
-			lines = append(lines, paint(cut(eventLine(ev), max(width, 20)), dim, colors))
+			past = append(past, paint(cut(eventLine(ev), max(width, 20)), dim, colors))
 		}
 	}
-	return lines
+	shown := valueTable(values)
+	if len(s.patterns) == 0 {
+		shown = foldedTable(values)
+	}
+	rows := shown.lines(colors, width)
+	if room := height - len(lines) - len(past) - 3; height > 0 && len(rows) > max(room, 4) {
+		room = max(room, 4)
+		rows = append(rows[:room], paint(fmt.Sprintf("… %d more; `voltage get` has all", len(rows)-room), dim, colors))
+	}
+	lines = append(lines, "", paint("Values", bold, colors))
+	lines = append(lines, rows...)
+	return append(lines, past...)
+}
+
+// foldFrom is the number of points from which a device is one line of the live table.
+const foldFrom = 10
+
+// foldedTable is a valueTable in which the models come first, and a device or model with many values is one line.
+func foldedTable(values []api.Value) *table {
+	groups := map[string][]api.Value{}
+	var order []string
+	for _, v := range values {
+		name := v.Name[:strings.LastIndexByte(v.Name, '.')+1]
+		if groups[name] == nil {
+			order = append(order, name)
+		}
+		groups[name] = append(groups[name], v)
+	}
+	// Models stand behind the devices in the list.
+	slices.Reverse(order)
+	t := newTable("name", "value", "unit", "quality", "age").alignRight(1, 4)
+	for _, name := range order {
+		group := groups[name]
+		if len(group) < foldFrom {
+			addValues(t, group)
+			continue
+		}
+		bad, youngest := 0, group[0]
+		for _, v := range group {
+			if v.Quality == "bad" {
+				bad++
+			}
+			if v.AgeMS < youngest.AgeMS {
+				youngest = v
+			}
+		}
+		quality := cell{"good", green}
+		if bad > 0 {
+			quality = cell{fmt.Sprintf("%d bad", bad), red}
+		}
+		t.row(name+"*", fmt.Sprintf("%d values", len(group)), "", quality, ageOf(youngest))
+	}
+	return t
 }

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/voltage-edge/voltage/agent/event"
+)
+
+// eventLine says an event in a line: when, what kind, and a sentence.
+func eventLine(ev event.Event) string {
+	return fmt.Sprintf("%s  %-11s  %s", ev.Time().Local().Format("15:04:05.000"), ev.Kind, sentence(ev))
+}
+
+// sentence says what happened.
+func sentence(ev event.Event) string {
+	get := func(name string) string { return round(ev.Get(name)) }
+	var parts []string
+	add := func(format string, names ...string) {
+		values := make([]any, len(names))
+		for i, n := range names {
+			if values[i] = get(n); values[i] == "" {
+				return
+			}
+		}
+		parts = append(parts, fmt.Sprintf(format, values...))
+	}
+	switch ev.Kind {
+	case event.Alarm:
+		parts = append(parts, ev.Get("alarm")+" "+words(ev.Get("event")))
+		add("%s", "level")
+		add("at %s", "value")
+		add("by %s", "by")
+		add("%q", "comment")
+	case event.Request:
+		if ev.Get("value") == "" {
+			parts = append(parts, ev.Get("owner")+" withdraws its request for "+ev.Get("output"))
+			break
+		}
+		parts = append(parts, fmt.Sprintf("%s asks %s for %s, priority %s", ev.Get("owner"), ev.Get("output"), get("value"), get("priority")))
+		if ms, ok := ev.Number("ttl"); ok && ms > 0 {
+			parts = append(parts, "for "+strconv.FormatFloat(ms/1000, 'f', -1, 64)+" s")
+		}
+		add("because %s", "why")
+	case event.Write:
+		owner := cmp.Or(ev.Get("owner"), "nobody (safe)")
+		parts = append(parts, fmt.Sprintf("%s = %s for %s, %s", ev.Get("output"), get("value"), owner, ev.Get("outcome")))
+		add("reads %s", "read_back")
+		if ev.Get("outcome") != "written" {
+			add("%s", "answer")
+		}
+	case event.Arbitration:
+		owner := cmp.Or(ev.Get("owner"), "nobody")
+		parts = append(parts, fmt.Sprintf("%s holds %s, aim %s", owner, ev.Get("output"), get("aim")))
+		add("because %s", "why")
+	case event.Rule:
+		parts = append(parts, ev.Get("rule")+" "+words(ev.Get("event")))
+		add("because %s", "why")
+		add("%s", "error")
+	default:
+		parts = append(parts, strings.TrimSpace(ev.Get(ev.Kind)+" "+words(cmp.Or(ev.Get("event"), ev.Get("state")))))
+		add("%s", "version")
+		add("%s", "detail")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// words makes a name of the libraries readable.
+func words(name string) string {
+	switch name {
+	case "activate":
+		return "is active"
+	case "return":
+		return "is back to normal"
+	case "ack":
+		return "is acknowledged"
+	}
+	return strings.ReplaceAll(name, "_", " ")
+}
+
+// round shortens the numbers in a text ("grid_meter.power=79425.0078") to what a person reads.
+func round(text string) string {
+	parts := strings.Split(text, ", ")
+	for i, p := range parts {
+		name, value, named := strings.Cut(p, "=")
+		if !named {
+			name, value = "", p
+		}
+		f, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			continue
+		}
+		if parts[i] = number(f); named {
+			parts[i] = name + "=" + number(f)
+		}
+	}
+	return strings.Join(slices.Clip(parts), ", ")
+}
