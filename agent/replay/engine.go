@@ -1,0 +1,210 @@
+// Package replay runs a checked site without its devices, on a scratch Redis and a clock of its own: frames go in with
+// their times, timers fire at theirs, and what comes out are the events and the outputs' values.
+package replay
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/voltage-edge/voltage/agent/compile"
+	"github.com/voltage-edge/voltage/agent/control"
+	"github.com/voltage-edge/voltage/agent/event"
+	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/agent/store"
+	"github.com/voltage-edge/voltage/lua"
+)
+
+// libraries are those that a site runs on.
+var libraries = []string{store.Models, store.Alarms, store.Rules}
+
+// Options say what an engine runs.
+type Options struct {
+	Site     *site.Site
+	Programs *compile.Programs
+	// Start is the clock at the beginning, in ms since the Unix epoch.
+	Start int64
+	// Log may be nil.
+	Log hclog.Logger
+}
+
+// Engine is a site that runs on frames that it is given. It is not safe for concurrent use.
+type Engine struct {
+	dir     string
+	store   *store.Store
+	arbiter *control.Arbiter
+	clock   atomic.Int64
+	next    int64
+	events  []event.Event
+	judged  []control.Judgement
+}
+
+// Open starts a scratch Redis for a site. The caller closes the engine.
+func Open(ctx context.Context, o Options) (*Engine, error) {
+	if o.Log == nil {
+		o.Log = hclog.NewNullLogger()
+	}
+	// The name is short: a socket's path has little room.
+	dir, err := os.MkdirTemp("", "vr-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for the scratch Redis: %w", err)
+	}
+	e := &Engine{dir: dir, arbiter: control.NewArbiter()}
+	e.clock.Store(o.Start)
+	if err := e.open(ctx, o); err != nil {
+		e.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *Engine) open(ctx context.Context, o Options) (err error) {
+	if e.store, err = store.Open(ctx, store.Options{
+		Site: o.Site.Name, Config: site.Store{Embedded: true, Executable: o.Site.Store.Executable},
+		DataDir: filepath.Join(e.dir, "data"), RunDir: filepath.Join(e.dir, "run"), Log: o.Log,
+		Now: func() time.Time { return time.UnixMilli(e.clock.Load()) },
+	}); err != nil {
+		return fmt.Errorf("start a scratch Redis: %w", err)
+	}
+	files := map[string]string{}
+	for _, l := range o.Site.Libraries {
+		files[l.Name] = l.File
+	}
+	for _, name := range libraries {
+		lib, err := bundle(name, files[name])
+		if err != nil {
+			return err
+		}
+		if err := e.store.Load(ctx, lib); err != nil {
+			return err
+		}
+	}
+	if err := e.store.LoadPrograms(ctx, o.Programs); err != nil {
+		return err
+	}
+	e.arbiter.Advance(o.Start)
+	for _, d := range o.Site.Devices {
+		for _, p := range d.Points {
+			if w := p.Write; w != nil {
+				e.arbiter.SetOutput(p.FullName(), control.Limits{Min: w.Min, Max: w.Max, Ramp: w.Ramp, Safe: w.Safe})
+			}
+		}
+	}
+	e.judge(o.Start)
+	return nil
+}
+
+func bundle(name, file string) (lua.Library, error) {
+	if file == "" {
+		return lua.Bundle(name)
+	}
+	lib, err := lua.BundleFile(file)
+	if err == nil && lib.Name != name {
+		err = fmt.Errorf("%s declares the library %q, not %s", file, lib.Name, name)
+	}
+	return lib, err
+}
+
+// Close ends the scratch Redis and removes what it left.
+func (e *Engine) Close() {
+	if e.store != nil {
+		e.store.Close()
+	}
+	os.RemoveAll(e.dir)
+}
+
+// Now is the engine's clock.
+func (e *Engine) Now() int64 { return e.clock.Load() }
+
+// Feed moves the clock to now, with all timers on the way, and hands over the frames of that instant, one per device.
+func (e *Engine) Feed(ctx context.Context, now int64, frames ...store.Frame) error {
+	if now < e.Now() {
+		return fmt.Errorf("the clock stands at %d ms and can't go back to %d ms", e.Now(), now)
+	}
+	for e.next != 0 && e.next < now {
+		if err := e.apply(ctx, max(e.next, e.Now()), nil); err != nil {
+			return err
+		}
+	}
+	if len(frames) > 0 || e.next == now {
+		return e.apply(ctx, now, frames)
+	}
+	e.clock.Store(now)
+	e.judge(now)
+	return nil
+}
+
+// Request hands over a request of somebody else than the rules, as the API takes it.
+func (e *Engine) Request(r control.Request) {
+	e.arbiter.Put(r)
+	e.judge(e.Now())
+}
+
+func (e *Engine) apply(ctx context.Context, now int64, frames []store.Frame) error {
+	e.clock.Store(now)
+	res, err := e.store.Apply(ctx, store.Batch{Now: now, Frames: frames})
+	if err != nil {
+		return err
+	}
+	for name, err := range res.Failures {
+		return fmt.Errorf("library %s: %w", name, err)
+	}
+	e.next = res.Next
+	if e.next != 0 && e.next <= now {
+		// What is due at once is worked off by the next millisecond: the clock gets on whatever a library says.
+		e.next = now + 1
+	}
+	for _, ev := range res.Events {
+		ev.ID = ""
+		e.events = append(e.events, ev)
+		if ev.Kind != event.Request {
+			continue
+		}
+		r, err := control.FromEvent(ev)
+		if err != nil {
+			return err
+		}
+		e.arbiter.Put(r)
+	}
+	e.judge(now)
+	return nil
+}
+
+func (e *Engine) judge(now int64) { e.judged = append(e.judged, e.arbiter.Advance(now)...) }
+
+// Take gives the events since the last call, without ids, which depend on the run.
+func (e *Engine) Take() []event.Event {
+	out := e.events
+	e.events = nil
+	return out
+}
+
+// Judgements gives the changes of the outputs since the last call.
+func (e *Engine) Judgements() []control.Judgement {
+	out := e.judged
+	e.judged = nil
+	return out
+}
+
+// Output is how an output stands now; false when the site has none of that name.
+func (e *Engine) Output(name string) (control.Judgement, bool) { return e.arbiter.Now(name, e.Now()) }
+
+// Rule is how a rule stands now.
+func (e *Engine) Rule(ctx context.Context, name string) (store.Rule, error) {
+	return e.store.EvaluateRule(ctx, name)
+}
+
+// Alarms are the site's alarms by name.
+func (e *Engine) Alarms(ctx context.Context) (map[string]store.Alarm, error) {
+	list, err := e.store.AlarmList(ctx, true)
+	out := make(map[string]store.Alarm, len(list))
+	for _, a := range list {
+		out[a.Name] = a
+	}
+	return out, err
+}

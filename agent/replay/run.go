@@ -1,0 +1,178 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/voltage-edge/voltage/agent/compile"
+	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/agent/store"
+)
+
+// scenarioStart is the clock at a scenario's beginning: noon, UTC, of a Monday.
+var scenarioStart = time.Date(2024, 1, 1, 12, 0, 0, 0, time.UTC).UnixMilli()
+
+// Failure is an expectation that was not met.
+type Failure struct {
+	// Place is file:line, and At the time in the scenario.
+	Place string `json:"place"`
+	At    string `json:"at"`
+	Text  string `json:"text"`
+	// Why is what the site saw.
+	Why string `json:"why,omitempty"`
+}
+
+// RunScenario runs a scenario on a checked site. An error says that it could not be run.
+func RunScenario(ctx context.Context, sc Scenario, s *site.Site, programs *compile.Programs) ([]Failure, error) {
+	e, err := Open(ctx, Options{Site: s, Programs: programs, Start: scenarioStart})
+	if err != nil {
+		return nil, err
+	}
+	defer e.Close()
+	plant, err := NewPlant(e, s)
+	if err != nil {
+		return nil, err
+	}
+	r := &run{engine: e, plant: plant, site: s}
+	for _, step := range sc.Steps {
+		if err := r.step(ctx, step); err != nil {
+			return r.failures, err
+		}
+	}
+	return r.failures, nil
+}
+
+// run is a scenario under way.
+type run struct {
+	engine   *Engine
+	plant    *Plant
+	site     *site.Site
+	at       time.Duration
+	failures []Failure
+}
+
+func place(r hcl.Range) string { return fmt.Sprintf("%s:%d", r.Filename, r.Start.Line) }
+
+func number(e Entry) float64 {
+	f, _ := e.Value.AsBigFloat().Float64()
+	return f
+}
+
+func (r *run) step(ctx context.Context, s Step) error {
+	r.at = s.At
+	t := scenarioStart + s.At.Milliseconds()
+	if err := r.plant.Before(ctx, t); err != nil {
+		return fmt.Errorf("%s: %w", place(s.Range), err)
+	}
+	for _, e := range s.Set {
+		if err := r.plant.Set(e.Name, number(e)); err != nil {
+			return fmt.Errorf("%s: %w", place(e.Range), err)
+		}
+	}
+	for silent, names := range map[bool][]Entry{true: s.Silent, false: s.Answers} {
+		for _, e := range names {
+			if err := r.plant.Silence(e.Name, silent); err != nil {
+				return fmt.Errorf("%s: %w", place(e.Range), err)
+			}
+		}
+	}
+	if err := r.plant.Run(ctx, t); err != nil {
+		return fmt.Errorf("%s: %w", place(s.Range), err)
+	}
+	for _, e := range s.Expect {
+		if err := r.expect(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) fail(e Entry, why, format string, args ...any) {
+	r.failures = append(r.failures, Failure{Place: place(e.Range), At: r.at.String(), Text: fmt.Sprintf(format, args...), Why: why})
+}
+
+func (r *run) expect(ctx context.Context, x Expectation) error {
+	for _, e := range x.Outputs {
+		j, ok := r.engine.Output(e.Name)
+		if !ok {
+			return fmt.Errorf("%s: the site has no output %q", place(e.Range), e.Name)
+		}
+		if want := number(e); math.Abs(j.Value-want) > x.Within {
+			why := "nobody holds it"
+			if j.Winner != nil {
+				why = fmt.Sprintf("%s holds it, on the way to %g: %s", j.Owner(), j.Aim, j.Winner.Why)
+			}
+			r.fail(e, why, "output %s: expected %g, got %g", e.Name, want, j.Value)
+		}
+	}
+	for _, e := range x.Rules {
+		if err := r.rule(ctx, e, true); err != nil {
+			return err
+		}
+	}
+	for _, e := range x.Idle {
+		if err := r.rule(ctx, e, false); err != nil {
+			return err
+		}
+	}
+	if len(x.Alarms) == 0 {
+		return nil
+	}
+	alarms, err := r.engine.Alarms(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range x.Alarms {
+		a, ok := alarms[e.Name]
+		if !ok {
+			return fmt.Errorf("%s: the site has no alarm %q", place(e.Range), e.Name)
+		}
+		got := "normal"
+		if a.Active {
+			got = "active"
+		}
+		if want := e.Value.AsString(); got != want {
+			r.fail(e, alarmSaw(a), "alarm %s: expected %s, got %s", e.Name, want, got)
+		}
+	}
+	return nil
+}
+
+func (r *run) rule(ctx context.Context, e Entry, want bool) error {
+	rule, err := r.engine.Rule(ctx, e.Name)
+	if err != nil {
+		return fmt.Errorf("%s: rule %q: %w", place(e.Range), e.Name, err)
+	}
+	if (rule.State == "true") != want {
+		expected := "true"
+		if !want {
+			expected = "not true"
+		}
+		r.fail(e, ruleSaw(rule), "rule %s: expected %s, got %s", e.Name, expected, rule.State)
+	}
+	return nil
+}
+
+func ruleSaw(r store.Rule) string {
+	parts := []string{"its condition is " + r.Verdict}
+	for _, in := range r.Inputs {
+		value := in.Value
+		if value == "" {
+			value = "unknown"
+		}
+		parts = append(parts, in.Name+" = "+value)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func alarmSaw(a store.Alarm) string {
+	if a.Value == nil {
+		return "its quality is " + a.Quality
+	}
+	return fmt.Sprintf("its value is %g", *a.Value)
+}
