@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"hash"
 	"math"
 	"sort"
 
@@ -18,26 +17,25 @@ import (
 )
 
 // digest hashes the content of an item: what it does, not how it is laid out or where it stands.
-type digest struct {
-	h   hash.Hash
-	buf [8]byte
+type digest struct{ b []byte }
+
+func newDigest() *digest { return &digest{} }
+
+func (d *digest) sum() string {
+	h := sha256.Sum256(d.b)
+	return hex.EncodeToString(h[:])[:16]
 }
-
-func newDigest() *digest { return &digest{h: sha256.New()} }
-
-func (d *digest) sum() string { return hex.EncodeToString(d.h.Sum(nil))[:16] }
 
 func (d *digest) text(texts ...string) {
 	for _, s := range texts {
 		d.int(int64(len(s)))
-		d.h.Write([]byte(s))
+		d.b = append(d.b, s...)
 	}
 }
 
 func (d *digest) int(values ...int64) {
 	for _, v := range values {
-		binary.LittleEndian.PutUint64(d.buf[:], uint64(v))
-		d.h.Write(d.buf[:])
+		d.b = binary.LittleEndian.AppendUint64(d.b, uint64(v))
 	}
 }
 
@@ -106,6 +104,12 @@ func (d *digest) spec(x sdk.DeviceSpec) {
 	}
 }
 
+func specHash(x *Device) string {
+	d := newDigest()
+	d.spec(x.Spec())
+	return d.sum()
+}
+
 // point hashes what the plugin is not told of a point.
 func (d *digest) point(p *Point) {
 	d.text(p.Name, p.Description)
@@ -130,7 +134,7 @@ func (d *digest) write(w *Write) {
 func (d *digest) device(x *Device) {
 	d.text(x.Channel.Name, x.Description)
 	d.int(int64(x.StaleAfter))
-	d.spec(x.Spec())
+	d.text(x.specHash)
 	for _, p := range x.Points {
 		d.point(p)
 	}
@@ -194,6 +198,7 @@ func (l *loader) hashAll() {
 		s.hashes[kind+" "+name] = d.sum()
 	}
 	for _, x := range s.Devices {
+		x.specHash = specHash(x)
 		put("device", x.Name, func(d *digest) { d.device(x) })
 	}
 	for _, c := range s.Channels {
@@ -202,7 +207,7 @@ func (l *loader) hashAll() {
 			d.values(c.Config.Values)
 			d.int(int64(len(c.Devices)))
 			for _, x := range c.Devices {
-				d.spec(x.Spec())
+				d.text(x.specHash)
 			}
 		})
 	}

@@ -139,6 +139,8 @@ type Device struct {
 	Range      hcl.Range
 
 	byName map[string]*Point
+	// specHash is the hash of what the plugin is given.
+	specHash string
 	// broken: something is wrong with it, which has been told. incomplete: so that points may be missing.
 	broken, incomplete bool
 }

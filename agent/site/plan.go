@@ -210,17 +210,8 @@ func channelDetail(old, new *Site, a, b *Channel) string {
 		parts = append(parts, "its config")
 	}
 	var devices []string
-	spec := func(d *Device) string {
-		if d == nil {
-			return ""
-		}
-		h := newDigest()
-		h.text(d.Channel.Name)
-		h.spec(d.Spec())
-		return h.sum()
-	}
 	for _, d := range a.Devices {
-		if spec(d) != spec(new.Device(d.Name)) {
+		if after := new.Device(d.Name); after == nil || after.Channel != b || after.specHash != d.specHash {
 			devices = append(devices, d.Name)
 		}
 	}

@@ -5,7 +5,10 @@ import (
 	"encoding/csv"
 	"errors"
 	"io"
+	"math"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -278,8 +281,12 @@ func (l *loader) convertCell(cell string, a *schema.Attribute, rng hcl.Range) (a
 	v := cty.StringVal(cell)
 	switch a.Type {
 	case schema.String:
-		if len(a.OneOf) == 0 {
+		if len(a.OneOf) == 0 || slices.Contains(a.OneOf, cell) {
 			return l.intern(cell), true
+		}
+	case schema.Number:
+		if f, err := strconv.ParseFloat(cell, 64); err == nil && !math.IsInf(f, 0) && !math.IsNaN(f) && within(f, a) == nil {
+			return f, true
 		}
 	case schema.Strings, schema.Numbers:
 		var list []cty.Value
