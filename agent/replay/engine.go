@@ -139,12 +139,6 @@ func (e *Engine) Feed(ctx context.Context, now int64, frames ...store.Frame) err
 	return nil
 }
 
-// Request hands over a request of somebody else than the rules, as the API takes it.
-func (e *Engine) Request(r control.Request) {
-	e.arbiter.Put(r)
-	e.judge(e.Now())
-}
-
 func (e *Engine) apply(ctx context.Context, now int64, frames []store.Frame) error {
 	e.clock.Store(now)
 	res, err := e.store.Apply(ctx, store.Batch{Now: now, Frames: frames})

@@ -16,7 +16,6 @@ import (
 // own interval, from the engine's start on.
 type Plant struct {
 	engine  *Engine
-	site    *site.Site
 	devices []*standIn
 }
 
@@ -31,7 +30,7 @@ type standIn struct {
 
 // NewPlant makes the devices of a site. Points are bad until they are set.
 func NewPlant(e *Engine, s *site.Site) (*Plant, error) {
-	p := &Plant{engine: e, site: s}
+	p := &Plant{engine: e}
 	for _, d := range s.Devices {
 		b, err := frame.NewBuilder(d.Table())
 		if err != nil {

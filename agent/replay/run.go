@@ -38,7 +38,7 @@ func RunScenario(ctx context.Context, sc Scenario, s *site.Site, programs *compi
 	if err != nil {
 		return nil, err
 	}
-	r := &run{engine: e, plant: plant, site: s}
+	r := &run{engine: e, plant: plant}
 	for _, step := range sc.Steps {
 		if err := r.step(ctx, step); err != nil {
 			return r.failures, err
@@ -51,7 +51,6 @@ func RunScenario(ctx context.Context, sc Scenario, s *site.Site, programs *compi
 type run struct {
 	engine   *Engine
 	plant    *Plant
-	site     *site.Site
 	at       time.Duration
 	failures []Failure
 }
