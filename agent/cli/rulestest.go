@@ -23,7 +23,12 @@ func (e *environment) rulesTestCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "test FILE...",
 		Short: "Run scenario files against their sites, without devices and without waiting",
-		Args:  cobra.MinimumNArgs(1),
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return exit{exitUsage, "voltage rules test takes scenario files, none given; see voltage rules test --help"}
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			variables, err := flags.parse()
 			if err != nil {

@@ -73,11 +73,14 @@ func (r *run) step(ctx context.Context, s Step) error {
 			return fmt.Errorf("%s: %w", place(e.Range), err)
 		}
 	}
-	for silent, names := range map[bool][]Entry{true: s.Silent, false: s.Answers} {
-		for _, e := range names {
-			if err := r.plant.Silence(e.Name, silent); err != nil {
-				return fmt.Errorf("%s: %w", place(e.Range), err)
-			}
+	for _, e := range s.Silent {
+		if err := r.plant.Silence(e.Name, true); err != nil {
+			return fmt.Errorf("%s: %w", place(e.Range), err)
+		}
+	}
+	for _, e := range s.Answers {
+		if err := r.plant.Silence(e.Name, false); err != nil {
+			return fmt.Errorf("%s: %w", place(e.Range), err)
 		}
 	}
 	if err := r.plant.Run(ctx, t); err != nil {
