@@ -125,7 +125,7 @@ func (e *environment) printOutcome(o api.Outcome) error {
 		if o.ReadBack != nil {
 			text += ", read back " + withUnit(number(*o.ReadBack), o.Unit)
 		}
-		if o.Detail != "" {
+		if o.Detail != "" && o.Result != "written" {
 			text += " (" + o.Detail + ")"
 		}
 		e.say("%s", text)
