@@ -97,7 +97,7 @@ func TestTheGridMeterStops(t *testing.T) {
 		t.Errorf("an alarm that returned and was acknowledged is still shown:\n%s", out)
 	}
 	events := a.run("events", "--kind", "alarm")
-	for _, want := range []string{"activate", "ack", "return"} {
+	for _, want := range []string{"is active", "is acknowledged", "is back to normal"} {
 		if !strings.Contains(events, want) {
 			t.Errorf("events do not say %q:\n%s", want, events)
 		}
