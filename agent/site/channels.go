@@ -13,13 +13,13 @@ func (l *loader) loadChannels() {
 				Name: in.full, Plugin: c.text("plugin"), Description: c.text("description"), Every: c.duration("every"), Range: in.rng, broken: c.bad,
 			}
 			b.entry.items[in.key] = ch
-			if ch.Plugin == "" {
-				ch.broken = true
-				return
+			var p *pluginInfo
+			if ch.Plugin != "" {
+				p = l.driverOf(ch.Plugin, c.at("plugin"))
 			}
-			p := l.driverOf(ch.Plugin, c.at("plugin"))
 			if p == nil {
 				ch.broken = true
+				l.hideByName(config)
 				return
 			}
 			var ok bool
@@ -61,11 +61,12 @@ func (l *loader) loadSinks() {
 			for _, name := range []string{"include", "exclude"} {
 				l.checkPatterns(c, name)
 			}
-			if k.Plugin == "" {
-				return
+			var p *pluginInfo
+			if k.Plugin != "" {
+				p = l.sinkOf(k.Plugin, c.at("plugin"))
 			}
-			p := l.sinkOf(k.Plugin, c.at("plugin"))
 			if p == nil {
+				l.hideByName(config)
 				return
 			}
 			var ok bool

@@ -35,7 +35,9 @@ func (l *loader) device(in instance) *Device {
 	c := l.decode(body, l.deviceShape(p), in.rng, in.scope)
 	d.broken = c.bad || p == nil
 	d.Profile, d.Description = c.text("profile"), c.text("description")
-	if p != nil {
+	if p == nil {
+		l.hideByName(config)
+	} else {
 		var ok bool
 		if d.Config, ok = l.config(config, p.device, in.rng, in.scope); !ok {
 			d.broken = true

@@ -29,13 +29,23 @@ func (l *loader) finish() {
 var sureSummaries = []string{"Unknown attribute", "Unknown block", "Unknown unit", "Unknown library", "Unknown column", "Unknown time zone", "Unknown profile"}
 
 // dropDoubtful leaves out, when a file has an error of syntax, complaints about what is not there: it may be in the part
-// that could not be read.
+// that could not be read. In the file itself a brace too few or too many makes anything look unknown.
 func (l *loader) dropDoubtful() {
-	if !slices.ContainsFunc(l.files, func(s *source) bool { return s.diags.HasErrors() }) {
+	unread := map[string]bool{}
+	syntax := map[*hcl.Diagnostic]bool{}
+	for _, src := range l.files {
+		if src.diags.HasErrors() {
+			unread[src.name] = true
+		}
+		for _, d := range src.diags {
+			syntax[d] = true
+		}
+	}
+	if len(unread) == 0 {
 		return
 	}
 	l.diags = slices.DeleteFunc(l.diags, func(d *hcl.Diagnostic) bool {
-		if slices.Contains(sureSummaries, d.Summary) {
+		if syntax[d] || slices.Contains(sureSummaries, d.Summary) && d.Subject != nil && !unread[d.Subject.Filename] {
 			return false
 		}
 		return strings.HasPrefix(d.Summary, "Unknown ") || strings.HasPrefix(d.Summary, "Missing ") || strings.Contains(d.Summary, " without ") ||

@@ -70,13 +70,15 @@ type loader struct {
 	profileBlocks map[string]profileBlockOf
 	tables        map[string]*pointTable
 	nodes         []*liveNode
-	// ownParts are the parts that a template has of its own, and not from the one that it extends.
-	ownParts map[any]bool
+	// ownParts tells whose a property, measurement or action is: the template's own, or one that it extends.
+	ownParts map[any]*Template
 
 	secrets map[string]bool
 	hidden  []hcl.Range
-	strings map[string]string
-	shared  map[string]sdk.Values
+	// undecoded are config blocks whose plugin could not be asked.
+	undecoded []hcl.Range
+	strings   map[string]string
+	shared    map[string]sdk.Values
 }
 
 func newLoader(ctx context.Context, o Options) *loader {
@@ -87,7 +89,7 @@ func newLoader(ctx context.Context, o Options) *loader {
 		},
 		inputs: map[string][]byte{}, grammar: map[string]*construct{}, shapes: map[string]*shape{}, blocks: map[string][]*block{},
 		locals: map[string]*local{}, plugins: map[string]*pluginInfo{}, profiles: map[string]*pointTable{}, profileBlocks: map[string]profileBlockOf{}, tables: map[string]*pointTable{},
-		ownParts: map[any]bool{}, secrets: map[string]bool{}, strings: map[string]string{}, shared: map[string]sdk.Values{},
+		ownParts: map[any]*Template{}, secrets: map[string]bool{}, strings: map[string]string{}, shared: map[string]sdk.Values{},
 	}
 	for _, c := range constructs() {
 		l.grammar[c.Name] = c

@@ -9,6 +9,7 @@ import (
 	"sort"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -167,5 +168,35 @@ func TestExampleSite(t *testing.T) {
 	if len(diags) > 0 {
 		t.Fatal(text(t, s, diags))
 	}
-	fmt.Println(s.Devices[1].Points[1].Write, s.Sinks[0].Config)
+	if s.Name != "bakery" || s.Location.String() != "Europe/Berlin" {
+		t.Errorf("site %s in %s", s.Name, s.Location)
+	}
+	out := s.Output("bess.power")
+	if out == nil || out.FullName() != "battery.setpoint" || s.Output("battery.setpoint") != out {
+		t.Fatalf("output: %+v", out)
+	}
+	w := out.Write
+	if w.Min != -50 || w.Max != 50 || w.Ramp != 10 || w.Safe != 0 || w.ReadBack == nil || w.ReadBack.Within != 0.5 || w.ReadBack.After != 2*time.Second {
+		t.Errorf("write: %+v", w)
+	}
+	if s.Output("battery.soc") != nil || s.Output("bess.soc") != nil || s.Output("x") != nil {
+		t.Error("what can't be written is an output")
+	}
+	if p := s.Point("grid_meter.power"); p == nil || p.Scale != 0.001 || p.Unit != "kW" || p.Index != 1 || p.Config.Values.String("order") != "ABCD" {
+		t.Errorf("point of the profile: %+v", p)
+	}
+	r := s.Rule("peak_shaving")
+	if r.For != 2*time.Second || r.Priority != 50 || r.Sets[0].TTL != 30*time.Second || r.Sets[0].Output != out || r.Sets[0].Factor != 1 || r.On != "while" || r.Initial != "arm" {
+		t.Errorf("rule: %+v", r)
+	}
+	a := s.Alarm("grid_overload")
+	if a.For != 10*time.Second || a.Deadband != 5 || a.Priority != "high" || a.Unknown != site.UnknownHold || a.MaxShelve != 8*time.Hour || a.Disabled {
+		t.Errorf("alarm: %+v", a)
+	}
+	if k := s.Sink("history"); k.Config.Values.String("token") != "s3cret-token" || !k.Config.Sensitive["token"] || k.BatchSize != 5000 {
+		t.Errorf("sink: %+v", k)
+	}
+	if d := s.Device("battery"); d.Every != time.Second || d.StaleAfter != 3*time.Second || d.Config.Values.Int("unit") != 2 || d.Config.Values.String("order") != "ABCD" {
+		t.Errorf("device: %+v", d)
+	}
 }

@@ -50,12 +50,13 @@ type Store struct {
 	// Addresses of an external Redis: one, or several of a Cluster or of Sentinels.
 	Addresses []string
 	// Mode is single, sentinel or cluster.
-	Mode               string
-	Master             string
-	Username, Password string
-	DB                 int
-	TLS                bool
-	CA                 string
+	Mode     string
+	Master   string
+	Username string
+	Password string `json:"-"`
+	DB       int
+	TLS      bool
+	CA       string
 	// Executable of an embedded server; empty: redis-server, then valkey-server, from PATH.
 	Executable string
 	// MaxMemory of an embedded server in bytes; 0: no limit.
@@ -78,7 +79,7 @@ type API struct {
 	// Listen is host:port; empty: no TCP listener. Beyond loopback TLS and a token are required.
 	Listen            string
 	CertFile, KeyFile string
-	Token             string
+	Token             string `json:"-"`
 	Range             hcl.Range
 }
 
@@ -90,7 +91,7 @@ type Plugin struct {
 	// Version that it must have, as a constraint; empty: any.
 	Version string
 	// Env is the plugin's whole environment beside what the SDK needs.
-	Env   map[string]string
+	Env   map[string]string `json:"-"`
 	Range hcl.Range
 }
 

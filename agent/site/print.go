@@ -21,8 +21,11 @@ func WriteDiagnostics(w io.Writer, sources map[string]*hcl.File, diags hcl.Diagn
 	if len(diags) > mostSnippets {
 		full, rest = diags[:mostSnippets], diags[mostSnippets:]
 	}
-	if err := hcl.NewDiagnosticTextWriter(w, sources, uint(max(0, width)), color).WriteDiagnostics(full); err != nil {
-		return err
+	for _, d := range full {
+		d, files := excerpt(d, sources)
+		if err := hcl.NewDiagnosticTextWriter(w, files, uint(max(0, width)), color).WriteDiagnostic(d); err != nil {
+			return err
+		}
 	}
 	for _, d := range rest {
 		at := ""
@@ -35,6 +38,53 @@ func WriteDiagnostics(w io.Writer, sources map[string]*hcl.File, diags hcl.Diagn
 	}
 	return nil
 }
+
+// excerpt is a diagnostic with no more of its file than it is about, as the writer reads all of what it is given: empty
+// lines stand for what is before it.
+func excerpt(d *hcl.Diagnostic, sources map[string]*hcl.File) (*hcl.Diagnostic, map[string]*hcl.File) {
+	if d.Subject == nil {
+		return d, nil
+	}
+	f := sources[d.Subject.Filename]
+	if f == nil || d.Subject.Start.Byte > len(f.Bytes) || d.Subject.Start.Line < 1 {
+		return d, nil
+	}
+	whole := *d.Subject
+	if d.Context != nil {
+		whole = hcl.RangeOver(whole, *d.Context)
+	}
+	from := bytes.LastIndexByte(f.Bytes[:whole.Start.Byte], '\n') + 1
+	to := min(max(whole.Start.Byte, whole.End.Byte), len(f.Bytes))
+	if n := bytes.IndexByte(f.Bytes[to:], '\n'); n >= 0 {
+		to += n
+	} else {
+		to = len(f.Bytes)
+	}
+	before := whole.Start.Line - 1
+	src := append(bytes.Repeat([]byte{'\n'}, before), f.Bytes[from:to]...)
+	shifted := func(r *hcl.Range) *hcl.Range {
+		if r == nil {
+			return nil
+		}
+		moved := *r
+		moved.Start.Byte += before - from
+		moved.End.Byte += before - from
+		return &moved
+	}
+	copied := *d
+	copied.Subject, copied.Context = shifted(d.Subject), shifted(d.Context)
+	out := &hcl.File{Bytes: src}
+	if nav, ok := f.Nav.(interface{ ContextString(int) string }); ok {
+		out.Nav = fixedContext(nav.ContextString(d.Subject.Start.Byte))
+	}
+	return &copied, map[string]*hcl.File{d.Subject.Filename: out}
+}
+
+// fixedContext is the block that an excerpt is from.
+type fixedContext string
+
+// ContextString is the block.
+func (c fixedContext) ContextString(int) string { return string(c) }
 
 // Diagnostic is a diagnostic for programs: the API, an editor.
 type Diagnostic struct {

@@ -3,6 +3,7 @@ package site
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -72,8 +73,38 @@ func (l *loader) hide(e hcl.Expression) {
 	l.hidden = append(l.hidden, e.Range())
 }
 
-// secretLine looks for what is a secret by its name, for files that could not be read to their end.
+// secretLine looks for what is a secret by its name, where nothing better is known: in files that could not be read to
+// their end, and in config blocks of plugins that could not be asked.
 var secretLine = regexp.MustCompile(`(?im)^[^\n#]*?(?:password|passwd|token|secret|api_key|apikey|private_key)[\w"]*[ \t]*[=:][ \t]*([^\n]*)`)
+
+// secretsByName are the values of attributes that are secrets by their names.
+func secretsByName(file string, src []byte, from, to int) []hcl.Range {
+	var out []hcl.Range
+	for _, m := range secretLine.FindAllSubmatchIndex(src[from:to], -1) {
+		r := hcl.Range{Filename: file}
+		r.Start.Byte, r.End.Byte = from+m[2], from+m[3]
+		if marker, ok := bytes.CutPrefix(src[r.Start.Byte:r.End.Byte], []byte("<<")); ok {
+			// A heredoc reaches to the line with its marker.
+			end := bytes.Index(src[r.End.Byte:], bytes.Trim(marker, "- \t\r"))
+			if end < 0 {
+				end = len(src) - r.End.Byte
+			}
+			r.End.Byte += end
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// hideByName masks what looks like a secret in a config block whose schema is not known.
+func (l *loader) hideByName(config *hcl.Block) {
+	if config == nil {
+		return
+	}
+	if b, ok := config.Body.(*hclsyntax.Body); ok {
+		l.undecoded = append(l.undecoded, b.SrcRange)
+	}
+}
 
 // maskSources replaces what must not be shown.
 func (l *loader) maskSources() {
@@ -82,13 +113,13 @@ func (l *loader) maskSources() {
 		byFile[r.Filename] = append(byFile[r.Filename], r)
 	}
 	for _, src := range l.files {
-		if !src.diags.HasErrors() {
-			continue
+		if src.diags.HasErrors() {
+			byFile[src.name] = append(byFile[src.name], secretsByName(src.name, src.bytes, 0, len(src.bytes))...)
 		}
-		for _, m := range secretLine.FindAllSubmatchIndex(src.bytes, -1) {
-			r := hcl.Range{Filename: src.name}
-			r.Start.Byte, r.End.Byte = m[2], m[3]
-			byFile[src.name] = append(byFile[src.name], r)
+	}
+	for _, r := range l.undecoded {
+		if f := l.site.Sources[r.Filename]; f != nil && r.End.Byte <= len(f.Bytes) {
+			byFile[r.Filename] = append(byFile[r.Filename], secretsByName(r.Filename, f.Bytes, r.Start.Byte, r.End.Byte)...)
 		}
 	}
 	for name, ranges := range byFile {
@@ -133,6 +164,32 @@ func (c Config) String() string {
 
 // GoString is String.
 func (c Config) GoString() string { return c.String() }
+
+// MarshalJSON writes the values without the secrets among them.
+func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(maskedMap(c.Values, "", c.Sensitive)) }
+
+func maskedMap(values sdk.Values, prefix string, sensitive map[string]bool) map[string]any {
+	out := make(map[string]any, len(values))
+	for name, v := range values {
+		path := prefix + name
+		switch v := v.(type) {
+		case sdk.Values:
+			out[name] = maskedMap(v, path+".", sensitive)
+		case []sdk.Values:
+			list := make([]map[string]any, len(v))
+			for i, e := range v {
+				list[i] = maskedMap(e, path+".", sensitive)
+			}
+			out[name] = list
+		default:
+			if sensitive[path] {
+				v = masked
+			}
+			out[name] = v
+		}
+	}
+	return out
+}
 
 func maskedValues(values sdk.Values, prefix string, sensitive map[string]bool) string {
 	var b strings.Builder

@@ -140,9 +140,10 @@ func (t *csvTable) broken(err error) {
 		t.l.fail(hcl.Range{Filename: t.name, Start: hcl.InitialPos, End: hcl.InitialPos}, "Table not readable", "%s.", capital(err.Error()))
 		return
 	}
-	from := t.lines[min(p.Line, len(t.lines))-1]
-	start := min(from+p.Column-1, len(t.src))
-	rng := hcl.Range{Filename: t.name, Start: hcl.Pos{Line: p.Line, Column: p.Column, Byte: start}, End: hcl.Pos{Line: p.Line, Column: p.Column + 1, Byte: start + 1}}
+	// The record may reach over many lines, to the end of the file: where it begins is where to look.
+	from := t.lines[min(p.StartLine, len(t.lines))-1]
+	line, _, _ := bytes.Cut(t.src[from:], []byte{'\n'})
+	rng := rangeOfBytes(t.name, t.src, from, from+len(line))
 	t.l.fail(rng, "Table not readable", "This is no CSV: %s.", p.Err)
 }
 

@@ -83,11 +83,11 @@ func (l *loader) template(sources map[string]*templateSource, name string) *Temp
 	c.each("property", func(p *content) { l.property(t, p) })
 	c.each("measurement", func(m *content) {
 		x := &Measurement{Name: m.label, Unit: l.unit(m), Required: m.flag("required"), Doc: m.text("description")}
-		t.Measurements = replaceNamed(l, "measurement", t.Measurements, x, m, func(x *Measurement) string { return x.Name })
+		t.Measurements = replaceNamed(l, t, "measurement", t.Measurements, x, m, func(x *Measurement) string { return x.Name })
 	})
 	c.each("action", func(a *content) {
 		x := &Action{Name: a.label, Unit: l.unit(a), Required: a.flag("required"), Doc: a.text("description")}
-		t.Actions = replaceNamed(l, "action", t.Actions, x, a, func(x *Action) string { return x.Name })
+		t.Actions = replaceNamed(l, t, "action", t.Actions, x, a, func(x *Action) string { return x.Name })
 	})
 	for _, p := range t.Properties {
 		if slices.ContainsFunc(t.Measurements, func(m *Measurement) bool { return m.Name == p.Name }) {
@@ -139,7 +139,7 @@ func (l *loader) blockName(e hcl.Expression, kind string) (string, bool) {
 }
 
 // replaceNamed puts what a template says in the place of what it inherited, and refuses what stands twice.
-func replaceNamed[T any](l *loader, what string, all []*T, x *T, c *content, nameOf func(*T) string) []*T {
+func replaceNamed[T any](l *loader, t *Template, what string, all []*T, x *T, c *content, nameOf func(*T) string) []*T {
 	if !l.goodName(c.label, c.labelRange) {
 		return all
 	}
@@ -147,15 +147,15 @@ func replaceNamed[T any](l *loader, what string, all []*T, x *T, c *content, nam
 		if nameOf(old) != c.label {
 			continue
 		}
-		if l.ownParts[old] {
+		if l.ownParts[old] == t {
 			l.fail(c.labelRange, "Duplicate name", "There is a %s %q in this template already.", what, c.label)
 			return all
 		}
 		all[i] = x
-		l.ownParts[x] = true
+		l.ownParts[x] = t
 		return all
 	}
-	l.ownParts[x] = true
+	l.ownParts[x] = t
 	return append(all, x)
 }
 
@@ -164,7 +164,7 @@ func (l *loader) property(t *Template, c *content) {
 	if v, ok := c.value("default").(cty.Value); ok {
 		p.Default, _ = l.propertyValue(p, v, c.at("default"))
 	}
-	t.Properties = replaceNamed(l, "property", t.Properties, p, c, func(x *Property) string { return x.Name })
+	t.Properties = replaceNamed(l, t, "property", t.Properties, p, c, func(x *Property) string { return x.Name })
 }
 
 // propertyValue is a property's value: string, float64 or bool, as its type says.
