@@ -166,7 +166,9 @@ func (c Config) String() string {
 func (c Config) GoString() string { return c.String() }
 
 // MarshalJSON writes the values without the secrets among them.
-func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(maskedMap(c.Values, "", c.Sensitive)) }
+func (c Config) MarshalJSON() ([]byte, error) {
+	return json.Marshal(maskedMap(c.Values, "", c.Sensitive))
+}
 
 func maskedMap(values sdk.Values, prefix string, sensitive map[string]bool) map[string]any {
 	out := make(map[string]any, len(values))
