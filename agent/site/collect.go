@@ -39,10 +39,9 @@ func (l *loader) collect() {
 		}
 		src.body = nil
 	}
-	for _, kind := range []string{"site"} {
-		if len(l.blocks[kind]) == 0 && !l.diags.HasErrors() {
-			l.noFile("", "Missing block", "The site has no name. Add: site \"NAME\" { timezone = \"Europe/Berlin\" }.")
-		}
+	if len(l.blocks["site"]) == 0 && l.count == 0 && len(l.files) > 0 {
+		first := hcl.Range{Filename: l.files[0].name, Start: hcl.InitialPos, End: hcl.InitialPos}
+		l.fail(first, "Missing block", "The site has no name. Add: site \"NAME\" { timezone = \"Europe/Berlin\" }.")
 	}
 }
 

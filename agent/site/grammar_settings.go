@@ -10,7 +10,7 @@ func siteBlock() *construct {
 	return &construct{
 		Name: "site", Label: "NAME", Once: true,
 		Body: schema.Block{
-			Doc: "Names the site. Every site has exactly one.",
+			Doc: "Names the site; it must be there.",
 			Attributes: []schema.Attribute{
 				{Name: "timezone", Type: schema.String, Default: "UTC", Doc: "Time zone of the place, as in the IANA data base: `Europe/Berlin`. Schedules and what people read follow it; everything else is UTC."},
 				descriptionAttribute,

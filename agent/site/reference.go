@@ -13,7 +13,7 @@ import (
 
 // WriteReference writes the reference of site.hcl, in Markdown, from the grammar.
 func WriteReference(w io.Writer) error {
-	b := &strings.Builder{}
+	b := &referenceText{}
 	b.WriteString(referenceHead)
 	for _, c := range constructs() {
 		fmt.Fprintf(b, "- [`%s`](#%s)\n", c.Name, c.Name)
@@ -22,12 +22,19 @@ func WriteReference(w io.Writer) error {
 		writeConstruct(b, c)
 	}
 	b.WriteString(referenceExpressions)
+	b.WriteString(referenceTables)
 	writeFunctions(b)
 	writeUnits(b)
 	writeTemplates(b)
-	b.WriteString(referenceTables)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// referenceText is the reference while it is written.
+type referenceText struct {
+	strings.Builder
+	// told: what a point is has been told.
+	told bool
 }
 
 const referenceHead = `# site.hcl
@@ -51,7 +58,10 @@ An attribute whose value is ` + "`null`" + ` counts as left out.
 | rate | ` + "`\"10/s\"`, `\"5/min\"`" + `, or a number, per second |
 | list(…), map(…) | ` + "`[\"a\", \"b\"]`, `{ a = \"1\" }`" + `; a single value counts as a list of one |
 | expression | ` + "`device.meter.power > 80`" + `: see [expressions](#expressions) |
-| reference | ` + "`channel.lan`, `alarm.main_breaker`, `device.meter[\"a\"]`" + ` |
+| map(expression) | ` + "`{ power = device.meter.power }`" + ` |
+| reference | ` + "`channel.lan`, `alarm.main_breaker`, `device.meter[\"a\"]`" + `; an output is a reference to a point that can be written |
+| csv(…) | ` + "`csv(\"meter.csv\")`" + `: see [point tables](#point-tables) |
+| any | a value of any type |
 
 The blocks:
 
@@ -136,7 +146,7 @@ device "charger" {
 ` + "```" + `
 `
 
-func writeConstruct(b *strings.Builder, c *construct) {
+func writeConstruct(b *referenceText, c *construct) {
 	fmt.Fprintf(b, "\n## %s\n\n%s", c.Name, c.Body.Doc)
 	var notes []string
 	if c.Once {
@@ -155,7 +165,7 @@ func writeConstruct(b *strings.Builder, c *construct) {
 	writeBody(b, &c.Body, "")
 }
 
-func writeBody(b *strings.Builder, block *schema.Block, path string) {
+func writeBody(b *referenceText, block *schema.Block, path string) {
 	if len(block.Attributes) > 0 {
 		b.WriteString("\n| attribute | type | |\n|---|---|---|\n")
 	}
@@ -164,6 +174,11 @@ func writeBody(b *strings.Builder, block *schema.Block, path string) {
 	}
 	for _, n := range block.Blocks {
 		name := path + n.Name
+		if name == "point" && b.told {
+			b.WriteString("\nIts `point` blocks are [those of a device](#point).\n")
+			continue
+		}
+		b.told = b.told || name == "point"
 		header := n.Name
 		if l := nestedLabels[n.Name]; l != "" {
 			header += fmt.Sprintf(" %q", l)
@@ -180,7 +195,7 @@ func writeBody(b *strings.Builder, block *schema.Block, path string) {
 	}
 }
 
-func writeAttribute(b *strings.Builder, a *schema.Attribute) {
+func writeAttribute(b *referenceText, a *schema.Attribute) {
 	var notes []string
 	if a.Required {
 		notes = append(notes, "**Required.**")
@@ -220,7 +235,7 @@ func defaultText(a *schema.Attribute) string {
 	return ""
 }
 
-func writeFunctions(b *strings.Builder) {
+func writeFunctions(b *referenceText) {
 	b.WriteString("\n## Functions\n\nOver constants; `env` and `file` are for secrets and what differs from machine to machine.\n\n| function | |\n|---|---|\n")
 	all := (&loader{}).functions()
 	for _, name := range sortedKeys(all) {
@@ -232,12 +247,22 @@ func writeFunctions(b *strings.Builder) {
 		if v := f.VarParam(); v != nil {
 			params = append(params, v.Name+"…")
 		}
-		doc := strings.ReplaceAll(strings.ReplaceAll(f.Description(), "\n", " "), "|", "\\|")
+		doc := f.Description()
+		if doc == "" {
+			doc = undescribed[name]
+		}
+		doc = strings.ReplaceAll(strings.ReplaceAll(doc, "\n", " "), "|", "\\|")
 		fmt.Fprintf(b, "| `%s(%s)` | %s |\n", name, strings.Join(params, ", "), doc)
 	}
 }
 
-func writeUnits(b *strings.Builder) {
+// undescribed are functions that come without a description.
+var undescribed = map[string]string{
+	"try": "The first of its arguments that can be computed.",
+	"can": "Whether its argument can be computed.",
+}
+
+func writeUnits(b *referenceText) {
 	b.WriteString("\n## Units\n\nUnits of one line can be converted into each other, and are where a model maps a point or a rule sets an output. Another unit is shown as it is written, with a warning.\n\n| measures | units |\n|---|---|\n")
 	for _, d := range dimensions {
 		names := make([]string, len(d.units))
@@ -256,7 +281,7 @@ func BuiltinTemplates() ([]*Template, hcl.Diagnostics) {
 	return l.site.Templates, l.diags
 }
 
-func writeTemplates(b *strings.Builder) {
+func writeTemplates(b *referenceText) {
 	b.WriteString("\n## Templates that come with the agent\n\nWhat brings power to the site is positive: import, discharge, production. Consumption is positive too.\n")
 	all, _ := BuiltinTemplates()
 	for _, t := range all {

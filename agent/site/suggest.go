@@ -15,7 +15,7 @@ func nearest(name string, candidates []string) string {
 		if strings.EqualFold(c, name) {
 			return c
 		}
-		if d := levenshtein.Distance(name, c, nil); d < distance && d < len(c) {
+		if d := levenshtein.Distance(name, c, nil); d < distance && d < max(len(c), len(name)) {
 			best, distance = c, d
 		}
 	}
