@@ -1,6 +1,7 @@
 package site_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -452,5 +453,20 @@ alarm "a" { when = local.double > local.five }
 		if r, diags := scope.Resolve(name(wrong)); !diags.HasErrors() {
 			t.Errorf("%s resolves to %+v", wrong, r)
 		}
+	}
+}
+
+// Locals that double each other are read once each.
+func TestLocalsThatGrow(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(head + "locals {\n  a0 = device.meter.power\n")
+	for i := range 60 {
+		fmt.Fprintf(&b, "  a%d = local.a%d + local.a%d\n", i+1, i, i)
+	}
+	b.WriteString("}\nalarm \"a\" { when = local.a60 > 1 }\n")
+	one := sound(t, map[string]string{"site.hcl": b.String()}, site.Options{})
+	two := sound(t, map[string]string{"site.hcl": strings.Replace(b.String(), "device.meter.power\n", "device.meter.limit\n", 1)}, site.Options{})
+	if p := site.Diff(one, two); !p.Changed("alarm", "a") {
+		t.Errorf("a change at the bottom is not seen: %s", p)
 	}
 }

@@ -153,7 +153,7 @@ func (d *digest) expression(l *loader, e Expr) {
 		switch root := t.RootName(); root {
 		case rootVariable, rootEach, rootLocal:
 			if live, ok := e.Scope.Live[name]; ok && root == rootLocal {
-				d.expression(l, live)
+				d.text(l.hashLocal(name, live))
 				continue
 			}
 			v, diags := hcl.Traversal.TraverseAbs(t, e.Scope.Constants)
@@ -162,6 +162,17 @@ func (d *digest) expression(l *loader, e Expr) {
 			}
 		}
 	}
+}
+
+// hashLocal is the hash of a live local, made once: locals that refer to locals would take for ever else.
+func (l *loader) hashLocal(name string, e Expr) string {
+	x := l.locals[name]
+	if x.hash == "" {
+		d := newDigest()
+		d.expression(l, e)
+		x.hash = d.sum()
+	}
+	return x.hash
 }
 
 func (d *digest) value(v cty.Value) {

@@ -145,6 +145,7 @@ type local struct {
 	refs []*local
 	live bool
 	node *liveNode
+	hash string
 	// state of the walk: 0 not seen, 1 on the way, 2 done.
 	state int
 }
