@@ -12,5 +12,5 @@ files['lua/alarms/'] = {
   read_globals = { 'Suggest', 'Metrics', 'Verdict', 'Journal', 'Machine', 'Panel', 'Frames', 'Commands', 'Listing', 'SelfTest' },
 }
 files['lua/models/'] = {
-  read_globals = { 'Suggest', 'Text', 'Catalog', 'Mirror', 'Reading', 'Requests', 'SelfTest' },
+  read_globals = { 'Suggest', 'Text', 'Totals', 'Catalog', 'Mirror', 'Reading', 'Requests', 'SelfTest' },
 }

@@ -129,6 +129,8 @@ func (w *writer) threeValued(n *node, nesting int) string {
 		device, _ := w.devices.slot(p)
 		w.devices.aged[p.Device] = true
 		return fmt.Sprintf("H.age(D, %d)", device)
+	case opEnergy, opCounter:
+		return fmt.Sprintf("D.totals[%d]", n.total.number)
 	case "avg":
 		total := *n
 		total.op = "sum"

@@ -30,6 +30,10 @@ type checker struct {
 	diags     *hcl.Diagnostics
 	// within are the live locals and measurements that are being read, to find circles.
 	within []string
+	// outer is where the first of them stands.
+	outer hcl.Range
+	// owner is the measurement that is read; nil where totals can't stand.
+	owner *owner
 }
 
 func (c *checker) fail(rng hcl.Range, summary, format string, args ...any) *node {

@@ -34,6 +34,8 @@ func functions() map[string]signature {
 		"coalesce": {"coalesce(a, b, …)", 1, 0, false, coalesce},
 		"known":    {"known(x)", 1, 1, false, known},
 		"age":      {"age(x)", 1, 1, false, age},
+		"energy":   {"energy(power), or energy(power, \"10m\")", 1, 2, false, energy},
+		"counter":  {"counter(reading), or counter(reading, highest)", 1, 2, false, counter},
 	}
 }
 

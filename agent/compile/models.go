@@ -14,11 +14,17 @@ func (c *compiler) models(s *site.Site) Program {
 	}
 	var items []item
 	mapped := map[*site.Point]bool{}
+	sums := newTotals(s.Models)
 	for _, m := range s.Models {
 		for _, a := range m.Actions {
 			mapped[a.Output] = true
 		}
-		if it, ok := c.model(d, m); ok {
+		if it, ok := c.model(d, m, sums); ok {
+			items = append(items, it)
+		}
+	}
+	for _, t := range sums.all {
+		if it, ok := c.totalItem(d, t); ok {
 			items = append(items, it)
 		}
 	}
@@ -32,7 +38,7 @@ func (c *compiler) models(s *site.Site) Program {
 	return d.assemble("models", items, true)
 }
 
-func (c *compiler) model(d *devices, m *site.Model) (item, bool) {
+func (c *compiler) model(d *devices, m *site.Model, sums *totals) (item, bool) {
 	o := &object{}
 	o.text("name", m.Name)
 	o.text("template", m.Template.Name)
@@ -51,7 +57,7 @@ func (c *compiler) model(d *devices, m *site.Model) (item, bool) {
 	values := make([]*node, len(m.Measurements))
 	ok := true
 	for i, mapping := range m.Measurements {
-		values[i] = c.measured(mapping)
+		values[i] = c.measured(mapping, sums)
 		ok = ok && values[i] != nil
 	}
 	if !ok {
@@ -69,6 +75,9 @@ func (c *compiler) model(d *devices, m *site.Model) (item, bool) {
 		e.text("name", measurement.Name)
 		e.text("unit", measurement.Unit)
 		d.sources(e, n)
+		if read := numbersOf(n, map[*total]bool{}); len(read) > 0 {
+			e.raw("totals", list(read))
+		}
 		e.expression("value", n, lua)
 		fmt.Fprintf(&o.revised, "measurement%d={%s};", i, e.revised.String())
 		measurements[i] = "{ " + e.b.String() + " }"
@@ -84,12 +93,17 @@ func (c *compiler) model(d *devices, m *site.Model) (item, bool) {
 }
 
 // measured is a measurement's value in its unit.
-func (c *compiler) measured(m *site.Mapping) *node {
-	n := c.check(m.Value)
+func (c *compiler) measured(m *site.Mapping, sums *totals) *node {
+	names := c.names
+	if m.Value.Scope != nil {
+		names = scopeOf(m.Value.Scope)
+	}
+	k := c.checker(names)
+	k.owner = &owner{totals: sums, measurement: m}
+	n := k.check(m.Value.Expression)
 	if n == nil {
 		return nil
 	}
-	k := c.checker(c.names)
 	if n.kind == boolean {
 		return call(opBit, number, "", n.rng, n)
 	}

@@ -130,7 +130,12 @@ func (c *checker) point(p *site.Point, rng hcl.Range) *node {
 }
 
 func (c *checker) measurement(m *site.Mapping, t hcl.Traversal, rng hcl.Range) *node {
-	n := c.inline(m.Value, traversalText(t), rng)
+	k := *c
+	if c.owner != nil {
+		k.owner = &owner{totals: c.owner.totals, measurement: m}
+	}
+	n := k.inline(m.Value, traversalText(t), rng)
+	c.nodes = k.nodes
 	if n == nil {
 		return nil
 	}
@@ -170,6 +175,9 @@ func (c *checker) inline(e site.Expr, name string, rng hcl.Range) *node {
 		return c.fail(rng, "Name without a value", "%s has no value.", name)
 	}
 	sub := *c
+	if len(c.within) == 0 {
+		sub.outer = rng
+	}
 	sub.within = append(append([]string{}, c.within...), name)
 	if e.Scope != nil {
 		names := scopeOf(e.Scope)

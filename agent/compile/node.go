@@ -60,6 +60,7 @@ type node struct {
 	truth bool
 	str   string // a text constant, or the Lua of a bound name
 	point *site.Point
+	total *total
 	unit  string
 	rng   hcl.Range
 	// depth is how deeply nodes are nested below this one.

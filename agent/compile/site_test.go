@@ -98,7 +98,7 @@ func keys(siteName, library string) []string {
 	return []string{p + "epoch", p + library + ":program", p + library + ":state", p + library + ":timers", p + "frames", p + "requests", p + "events"}
 }
 
-func loadLibrary(t testing.TB, c *redis.Client, name string) {
+func loadLibrary(t fataler, c *redis.Client, name string) {
 	t.Helper()
 	lib, err := lua.Bundle(name)
 	if err != nil {
@@ -113,6 +113,7 @@ func loadLibrary(t testing.TB, c *redis.Client, name string) {
 type fataler interface {
 	Helper()
 	Fatal(args ...any)
+	Fatalf(format string, args ...any)
 }
 
 var epochs int

@@ -203,10 +203,8 @@ func mappedPoint(s *site.Site, name string) *site.Point {
 		if mm.Measurement.Name != measurement {
 			continue
 		}
-		if refs := mm.Value.Variables(); len(refs) == 1 {
-			if ref, diags := mm.Value.Scope.Resolve(refs[0]); !diags.HasErrors() {
-				return ref.Point
-			}
+		if ref, ok := mm.Value.Name(); ok {
+			return ref.Point
 		}
 	}
 	return nil

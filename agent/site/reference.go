@@ -103,6 +103,24 @@ changes. They have numbers, names, ` + "`+ - * / %`" + `, comparisons, ` + "`&& 
 | ` + "`model.NAME.PROPERTY`" + ` | a constant |
 | ` + "`local.NAME`" + ` | a constant, or a live expression with a name |
 
+A measurement of a model may also be, or have in it, a total that is kept from frame to frame, over restarts too. Conditions can't read it.
+
+| function | |
+|---|---|
+| ` + "`energy(power)`, `energy(power, \"10m\")`" + ` | the integral over time: kW becomes kWh, A becomes Ah, m³/h becomes m³. Between two known values it takes their mean, unless they lie further apart than the second argument (5 min when it is left out, or three polls if that is longer); what was not counted is told with the value |
+| ` + "`counter(reading)`, `counter(reading, 1000000)`" + ` | a meter's reading that goes on when the meter is reset (it falls by more than a tenth, and the next reading is below too), is replaced (the expression is another one), or begins at 0 again behind its highest reading, the second argument. It begins with the meter's reading |
+
+` + "```hcl" + `
+model "grid" {
+  template = "grid_meter"
+  measurements = {
+    power         = device.grid_meter.power
+    energy_import = energy(max(device.grid_meter.power, 0))
+    energy_export = counter(device.grid_meter.export)
+  }
+}
+` + "```" + `
+
 A value that is bad, stale or was never read is *unknown*; never 0. ` + "`false && unknown`" + ` is false, ` + "`true || unknown`" + ` is true, otherwise what is
 computed with an unknown value is unknown. ` + "`known(x)` and `coalesce(x, y)`" + ` deal with it, and ` + "`unknown = \"hold\"`" + ` of a rule or alarm says what it does.
 

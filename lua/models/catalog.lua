@@ -62,6 +62,7 @@ do
       end
     end
     points(site, catalog)
+    Totals.build(site, catalog)
     return catalog
   end
 

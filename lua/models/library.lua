@@ -1,6 +1,6 @@
 -- The models library: things of the site as people speak of them, mapped to devices' points, and requests for outputs.
 --#library  models
---#version  0.1.0
+--#version  0.2.0
 --#schema   1
 --#function model_create
 --#function model_apply_template
@@ -13,6 +13,7 @@
 --#include  shared/site.lua
 --#include  shared/suggest.lua
 --#include  models/text.lua
+--#include  models/totals.lua
 --#include  models/catalog.lua
 --#include  models/mirror.lua
 --#include  models/reading.lua

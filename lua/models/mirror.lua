@@ -130,6 +130,7 @@ do
       redis.call('DEL', string.sub(site.keys[1], 1, -#'epoch' - 1) .. 'model:' .. name)
       State.put(site.state, name, nil)
     end
+    Totals.furnish(site)
     for _, model in ipairs(site.catalog.order) do
       if not model.aligned then Mirror.align(site, model, now) end
     end
@@ -145,6 +146,7 @@ do
     if ts - ts ~= 0 or newest and ts < newest then return 0, 0 end
     Frame.take(layout, site.D[i], packed)
     Catalog.receive(site, i, packed)
+    Totals.take(site, i, ts, now)
     local readers = catalog.readers[i]
     if not readers then return 0, 0 end
     local stirred, changed = nil, 0

@@ -20,8 +20,10 @@ do
     if entry.property ~= nil then return { tostring(entry.property), none(entry.unit), 'good', '' } end
     if entry.reading then
       local reading = entry.reading
+      local class, missed = reading.quality or 'bad', Totals.missed(catalog, reading.measurement)
+      if missed > 0 then class = string.format('%s (values were missing for %.15g s in all)', class, missed / 1000) end
       return {
-        reading.value and Text.number(reading.value) or '', none(reading.measurement.unit), reading.quality or 'bad',
+        reading.value and Text.number(reading.value) or '', none(reading.measurement.unit), class,
         reading.seen and string.format('%.0f', reading.seen) or '',
       }
     end

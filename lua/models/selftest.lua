@@ -26,6 +26,11 @@ do
       return 'a measurement over an uncertain 5 is not an uncertain 2.5'
     end
     if Mirror.evaluate(site, reading, 2000) then return 'a measurement that did not change is said to have' end
+    site.items[2] = { total = 1, of = 'm.sum', kind = 'energy', rev = '1', dev = { 1 }, limit = 7200000, value = function() return D[1][1] end }
+    site.state = { items = {}, marked = {}, order = {} }
+    Catalog.build(site)
+    for _, t in ipairs({ 0, 1800000 }) do Totals.take(site, 1, t, t) end
+    if D.totals[1] ~= 2.5 then return '5 kW for half an hour are said to be ' .. tostring(D.totals[1]) end
     return nil
   end
 end
