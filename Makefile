@@ -41,6 +41,7 @@ run: ## the demo site and its simulated plant; Ctrl-C ends both
 .PHONY: test
 test: install build lint ## lint and every test
 	@for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GO) test -timeout 20m ./...) || exit 1; done
+	@$(MAKE) --no-print-directory lua-coverage
 
 .PHONY: test-short
 test-short: ## the fast tests only
@@ -66,6 +67,11 @@ DIR ?= lua/vectors/testdata
 vectors: ## the rule and alarm cases in DIR, through the libraries on a real server
 	@.ci/install run
 	@$(GO) run ./lua/vectors $(DIR)
+
+.PHONY: lua-coverage
+lua-coverage: ## which statements of the Lua run in its tests
+	@.ci/install run
+	@$(GO) run ./lua/coverage -at-least 93
 
 .PHONY: generate
 generate: ## the code and documents that are made from others

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,7 +54,23 @@ func genNumber(t *rapid.T, depth int) numberExpr {
 		return numberExpr{fmt.Sprintf("device.m.p%d", i), func(e env) float64 { return e[i] }}
 	}
 	a := genNumber(t, depth-1)
-	switch rapid.IntRange(0, 9).Draw(t, "op") {
+	switch rapid.IntRange(0, 12).Draw(t, "op") {
+	case 10:
+		return genList(t, depth, a)
+	case 11:
+		low, high := genNumber(t, depth-1), genNumber(t, depth-1)
+		return numberExpr{"clamp(" + a.text + ", " + low.text + ", " + high.text + ")", func(e env) float64 {
+			x, lo, hi := a.eval(e), low.eval(e), high.eval(e)
+			if lo > hi || math.IsNaN(x+lo+hi) && (math.IsNaN(x) || math.IsNaN(lo) || math.IsNaN(hi)) {
+				return math.NaN()
+			}
+			return math.Max(lo, math.Min(hi, x))
+		}}
+	case 12:
+		if rapid.Bool().Draw(t, "up") {
+			return numberExpr{"ceil(" + a.text + ")", func(e env) float64 { return math.Ceil(a.eval(e)) }}
+		}
+		return numberExpr{"floor(" + a.text + ")", func(e env) float64 { return math.Floor(a.eval(e)) }}
 	case 0:
 		return numberExpr{"(-" + a.text + ")", func(e env) float64 { return -a.eval(e) }}
 	case 1:
@@ -98,6 +115,36 @@ func genNumber(t *rapid.T, depth int) numberExpr {
 			return finite(x / y)
 		}
 		return math.Mod(x, y)
+	}}
+}
+
+// genList is a function of as many arguments as one likes.
+func genList(t *rapid.T, depth int, first numberExpr) numberExpr {
+	all, texts := []numberExpr{first}, []string{first.text}
+	for range rapid.IntRange(0, 3).Draw(t, "more") {
+		all = append(all, genNumber(t, depth-1))
+		texts = append(texts, all[len(all)-1].text)
+	}
+	name := rapid.SampledFrom([]string{"sum", "avg", "min", "max"}).Draw(t, "function")
+	return numberExpr{name + "(" + strings.Join(texts, ", ") + ")", func(e env) float64 {
+		v := 0.0
+		for i, a := range all {
+			x := a.eval(e)
+			switch {
+			case name == "sum" || name == "avg":
+				v += x
+			case i == 0:
+				v = x
+			case name == "min":
+				v = math.Min(v, x)
+			default:
+				v = math.Max(v, x)
+			}
+		}
+		if name == "avg" {
+			v = finite(v) / float64(len(all))
+		}
+		return finite(v)
 	}}
 }
 
