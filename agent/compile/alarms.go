@@ -43,18 +43,32 @@ func limitOf(n *node) (limit, bool) {
 }
 
 func (c *compiler) alarm(d *devices, a *site.Alarm) (item, bool) {
+	o := &object{}
+	o.text("name", a.Name)
+	reads, ok := c.watched(d, o, a)
+	if !ok {
+		return item{}, false
+	}
+	dev := d.sources(o, reads...)
+	c.alarmTiming(o, a)
+	return item{lua: o.finish(), dev: dev}, true
+}
+
+// watched writes what the alarm watches, and gives the nodes that it reads for that.
+func (c *compiler) watched(d *devices, o *object, a *site.Alarm) ([]*node, bool) {
+	if a.Value.Given() {
+		return c.watchedValue(d, o, a)
+	}
 	when := c.condition(a.When)
 	if when == nil || !c.live(when, a.When.Range(), "alarm") {
-		return item{}, false
+		return nil, false
 	}
 	l, isLimit := limitOf(when)
 	if a.Deadband != 0 && !isLimit {
 		c.fail(a.When.Range(), "Deadband without a limit",
 			"A deadband belongs to a limit: a condition of the form value > number or value < number. Write the condition so, or leave deadband out.")
-		return item{}, false
+		return nil, false
 	}
-	o := &object{}
-	o.text("name", a.Name)
 	input := when
 	if isLimit {
 		input = l.input
@@ -65,15 +79,18 @@ func (c *compiler) alarm(d *devices, a *site.Alarm) (item, bool) {
 	} else {
 		o.text("kind", "expression")
 	}
-	dev := d.sources(o, input)
-	lua, ok := d.whole(input)
+	return []*node{input}, c.reading(d, o, "input", input, a.When)
+}
+
+// reading writes a function of the alarm.
+func (c *compiler) reading(d *devices, o *object, name string, n *node, e site.Expr) bool {
+	lua, ok := d.whole(n)
 	if !ok {
-		c.tooLarge(a.When.Range())
-		return item{}, false
+		c.tooLarge(e.Range())
+		return false
 	}
-	o.expression("input", input, lua)
-	c.alarmTiming(o, a)
-	return item{lua: o.finish(), dev: dev}, true
+	o.expression(name, n, lua)
+	return true
 }
 
 func (c *compiler) alarmTiming(o *object, a *site.Alarm) {

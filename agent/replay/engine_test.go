@@ -68,11 +68,17 @@ rule "shave" {
 
 func small(t *testing.T, limit string) (*site.Site, *compile.Programs) {
 	t.Helper()
+	return compiled(t, strings.ReplaceAll(smallSite, "LIMIT", limit))
+}
+
+// compiled reads a site whose driver has no configuration.
+func compiled(t *testing.T, text string) (*site.Site, *compile.Programs) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("needs a redis-server")
 	}
 	file := filepath.Join(t.TempDir(), "site.hcl")
-	if err := os.WriteFile(file, []byte(strings.ReplaceAll(smallSite, "LIMIT", limit)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s, diags := site.Load(context.Background(), file, site.Options{Schemas: plainSchemas{}})
@@ -141,6 +147,12 @@ func TestSameInputSameBytes(t *testing.T) {
 
 func runText(t *testing.T, text string) ([]Failure, error) {
 	t.Helper()
+	s, programs := small(t, "80")
+	return runOn(t, s, programs, text)
+}
+
+func runOn(t *testing.T, s *site.Site, programs *compile.Programs, text string) ([]Failure, error) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "s.hcl")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -149,8 +161,20 @@ func runText(t *testing.T, text string) ([]Failure, error) {
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
-	s, programs := small(t, "80")
 	return RunScenario(context.Background(), list[0], s, programs)
+}
+
+// expectScenario runs a scenario that all goes well in.
+func expectScenario(t *testing.T, siteText, scenario string) {
+	t.Helper()
+	s, programs := compiled(t, siteText)
+	failures, err := runOn(t, s, programs, scenario)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, f := range failures {
+		t.Errorf("%s at %s: %s (%s)", f.Place, f.At, f.Text, f.Why)
+	}
 }
 
 func TestScenario(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -39,7 +40,7 @@ type Entry struct {
 
 // Expectation is what an expect block says.
 type Expectation struct {
-	// Outputs by number; Rules that are true, and Idle ones that are not; Alarms that are active or normal.
+	// Outputs by number; Rules that are true, and Idle ones that are not; Alarms that are active or normal, or at a level.
 	Outputs, Rules, Idle, Alarms []Entry
 	// Within is how far an output may be off.
 	Within float64
@@ -59,6 +60,9 @@ var (
 		Attributes: []hcl.AttributeSchema{{Name: "output"}, {Name: "rule"}, {Name: "idle"}, {Name: "alarm"}, {Name: "within"}},
 	}
 )
+
+// alarmStates are what an alarm may be expected to be.
+var alarmStates = []string{"active", "normal", "high_high", "high", "low", "low_low"}
 
 // defaultWithin allows for rounding only.
 const defaultWithin = 1e-6
@@ -156,8 +160,8 @@ func (d *decoder) expect(b *hcl.Block) Expectation {
 		Alarms: d.entries(c.Attributes["alarm"], cty.String), Within: defaultWithin,
 	}
 	for _, a := range e.Alarms {
-		if s := a.Value.AsString(); s != "active" && s != "normal" {
-			d.refuse(a.Range, "Wrong state", fmt.Sprintf("An alarm is active or normal, not %q.", s))
+		if s := a.Value.AsString(); !slices.Contains(alarmStates, s) {
+			d.refuse(a.Range, "Wrong state", fmt.Sprintf("An alarm is active or normal, or at the level high_high, high, low or low_low, not %q.", s))
 		}
 	}
 	if a := c.Attributes["within"]; a != nil {

@@ -19,8 +19,7 @@ func (l *loader) loadAlarms() {
 			ok := l.count == before
 			checks = append(checks, func() {
 				before := l.count
-				var sound bool
-				a.When, sound = l.condition(c, "when", in.scope)
+				sound := l.alarmCondition(a, c, in.scope)
 				a.SuppressedBy = l.suppressors(a, c, in.scope)
 				if ok && sound && l.count == before {
 					l.site.Alarms = append(l.site.Alarms, a)

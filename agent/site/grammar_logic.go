@@ -1,6 +1,7 @@
 package site
 
 import (
+	"slices"
 	"time"
 
 	"github.com/voltage-edge/voltage/sdk/schema"
@@ -69,9 +70,11 @@ func alarmBlock() *construct {
 	return &construct{
 		Name: "alarm", Label: "NAME", ForEach: true,
 		Body: schema.Block{
-			Doc: "A condition that people must know of, with a state machine: active, acknowledged, shelved, ….",
-			Attributes: []schema.Attribute{
-				required(attribute("when", condition, "The condition. `VALUE > NUMBER` and `VALUE < NUMBER` are limits, and take a deadband.")),
+			Doc:    "A condition that people must know of, with a state machine: active, acknowledged, shelved, …. It has a condition (`when`), or a value and what of it is wrong.",
+			Blocks: alarmKindBlocks(),
+			Attributes: slices.Concat([]schema.Attribute{
+				attribute("when", condition, "The condition. `VALUE > NUMBER` and `VALUE < NUMBER` are limits, and take a deadband."),
+			}, alarmKindAttributes(), []schema.Attribute{
 				duration("for", "0s", 0, "How long the condition must hold before the alarm is raised (on-delay)."),
 				duration("off_delay", "0s", 0, "How long it must not hold before the alarm returns."),
 				{Name: "deadband", Type: schema.Number, Default: 0.0, Min: number(0), Doc: "How far behind its limit the value must be before the alarm returns."},
@@ -86,9 +89,9 @@ func alarmBlock() *construct {
 				text("first_out", "Name of a group; the first alarm of it that is raised is marked."),
 				{Name: "enabled", Type: schema.Bool, Default: true, Doc: "Whether it works at all."},
 				descriptionAttribute,
-			},
+			}),
 		},
-		Example: "alarm \"grid_overload\" {\n  when     = device.grid_meter.power > 100\n  for      = \"10s\"\n  deadband = 5\n  priority = \"high\"\n}\n",
+		Example: "alarm \"grid_overload\" {\n  when     = device.grid_meter.power > 100\n  for      = \"10s\"\n  deadband = 5\n  priority = \"high\"\n}\n\nalarm \"charge\" {\n  value    = device.battery.soc\n  deadband = 2\n  levels {\n    high    = 95\n    low     = 15\n    low_low = 5\n  }\n}\n",
 	}
 }
 

@@ -282,6 +282,8 @@ func (d *digest) model(l *loader, m *Model) {
 
 func (d *digest) alarm(l *loader, a *Alarm) {
 	d.expression(l, a.When)
+	d.expression(l, a.Value)
+	d.kind(l, a.Kind)
 	d.int(int64(a.For), int64(a.OffDelay), int64(a.ReAlarm), int64(a.MaxShelve))
 	d.number(a.Deadband)
 	d.text(a.Description, a.Priority, a.Message, string(a.Unknown), a.FirstOut)

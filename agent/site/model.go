@@ -286,10 +286,13 @@ const (
 	UnknownTrue  Unknown = "true"
 )
 
-// Alarm is a condition with a state machine. Exactly one of When and the limit form is used; see docs/site-hcl.md.
+// Alarm is a condition with a state machine. It has When, or Value and Kind.
 type Alarm struct {
-	Name     string
-	When     Expr
+	Name string
+	When Expr
+	// Value is what is watched, and Kind says what of it is wrong.
+	Value    Expr
+	Kind     AlarmKind
 	For      time.Duration // on-delay
 	OffDelay time.Duration
 	Deadband float64

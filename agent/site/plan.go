@@ -171,9 +171,7 @@ func detailOf(old, new *Site, key string) string {
 	case "rule":
 		return ruleDetail(old.Rule(name), new.Rule(name))
 	case "alarm":
-		if a, b := old.Alarm(name), new.Alarm(name); a != nil && b != nil && a.Disabled != b.Disabled {
-			return enabledDetail(b.Disabled)
-		}
+		return alarmDetail(old.Alarm(name), new.Alarm(name))
 	}
 	return ""
 }

@@ -85,6 +85,10 @@ func TestDiff(t *testing.T) {
 		{name: "what a rule sets", old: "value = 1", new: "value = 2", changes: []string{"change rule r"}},
 		{name: "a rule is switched off", old: "rule \"r\" {", new: "rule \"r\" {\n  enabled = false", changes: []string{"change rule r: no longer enabled"}},
 		{name: "a rule is renamed", old: "rule \"r\"", new: "rule \"q\"", changes: []string{"add rule q", "remove rule r"}},
+		{
+			name: "what an alarm watches", old: "when    = local.high\n", new: "value = device.a.power\n  levels { high = 5 }\n",
+			changes: []string{"change alarm al: levels high 5, was a condition"},
+		},
 		{name: "a sink", old: "\"y\"", new: "\"z\"", changes: []string{"change sink k"}},
 		{name: "the name of the site", old: "site \"s\"", new: "site \"t\"", changes: []string{"remove site s", "add site t"}, restart: 1},
 		{name: "the store", old: "variable", new: "store { max_memory = \"1GB\" }\nvariable", changes: []string{"change store "}, restart: 1},
