@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -49,6 +50,27 @@ func Check(ctx context.Context, o CheckOptions) *Checked {
 	}
 	defer host.Close(context.WithoutCancel(ctx))
 	return check(ctx, host, o.Site, o.Variables, nil)
+}
+
+// CheckLast is Check of the site that the agent of a data folder ran last without trouble, as it was then. Only Data and
+// Variables of the options count.
+func CheckLast(ctx context.Context, o CheckOptions) (*Checked, error) {
+	last := lastGood{filepath.Join(o.Data, "lastgood")}
+	path, err := last.site()
+	if err != nil {
+		return nil, fmt.Errorf("find the site that ran last in %s: %w; name one with --site", o.Data, err)
+	}
+	good, err := last.read(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the site that ran last: %w; name one with --site", err)
+	}
+	o.Site = path
+	host, err := checkHost(o, false)
+	if err != nil {
+		return nil, err
+	}
+	defer host.Close(context.WithoutCancel(ctx))
+	return check(ctx, host, path, o.Variables, good.overlay), nil
 }
 
 // checkHost is a host that starts plugins to ask them; with trust also those whose checksums are not the locked ones.

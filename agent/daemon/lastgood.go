@@ -45,6 +45,19 @@ type goodFile struct {
 
 func (l lastGood) index() string { return filepath.Join(l.dir, "index.json") }
 
+// site is the path of the site that the copy is of.
+func (l lastGood) site() (string, error) {
+	b, err := os.ReadFile(l.index())
+	if err != nil {
+		return "", err
+	}
+	var g goodSite
+	if err := json.Unmarshal(b, &g); err != nil {
+		return "", fmt.Errorf("%s: %w", l.index(), err)
+	}
+	return g.Site, nil
+}
+
 // read gives the copy of a site.
 func (l lastGood) read(path string) (*goodSite, error) {
 	b, err := os.ReadFile(l.index())

@@ -9,6 +9,9 @@ import (
 type Reader struct {
 	w    *walker
 	from int64
+	// first and lost are what the walker had passed over at the first and at the last record that was given.
+	begun       bool
+	first, lost uint64
 }
 
 // ReadFrom makes a reader that begins at the first record that was accepted at or after a time; the zero time is the
@@ -35,6 +38,10 @@ func (r *Reader) Next() (Record, error) {
 			return Record{}, io.EOF
 		}
 		if r.from == 0 || rec.Millis >= r.from {
+			if !r.begun {
+				r.begun, r.first = true, rec.Position.Dropped
+			}
+			r.lost = rec.Position.Dropped
 			return rec, nil
 		}
 	}

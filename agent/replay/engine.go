@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,12 @@ type Options struct {
 	Programs *compile.Programs
 	// Start is the clock at the beginning, in ms since the Unix epoch.
 	Start int64
+	// Libraries run in the place of those that the site names, by name.
+	Libraries map[string]lua.Library
+	// Dir is the folder for the scratch Redis, which is made, and removed at the end; empty: one among the temporary ones.
+	Dir string
+	// LibrariesOnly leaves the outputs alone: requests are told, and nobody judges them.
+	LibrariesOnly bool
 	// Log may be nil.
 	Log hclog.Logger
 }
@@ -37,7 +44,7 @@ type Options struct {
 type Engine struct {
 	dir     string
 	store   *store.Store
-	arbiter *control.Arbiter
+	arbiter *control.Arbiter // nil: the outputs are left alone
 	clock   atomic.Int64
 	next    int64
 	events  []event.Event
@@ -49,12 +56,14 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	if o.Log == nil {
 		o.Log = hclog.NewNullLogger()
 	}
-	// The name is short: a socket's path has little room.
-	dir, err := os.MkdirTemp("", "vr-")
+	dir, err := folder(o.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for the scratch Redis: %w", err)
 	}
-	e := &Engine{dir: dir, arbiter: control.NewArbiter()}
+	e := &Engine{dir: dir}
+	if !o.LibrariesOnly {
+		e.arbiter = control.NewArbiter()
+	}
 	e.clock.Store(o.Start)
 	if err := e.open(ctx, o); err != nil {
 		e.Close()
@@ -63,29 +72,36 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	return e, nil
 }
 
+func folder(dir string) (string, error) {
+	if dir != "" {
+		return dir, os.MkdirAll(dir, 0o700)
+	}
+	// The name is short: a socket's path has little room.
+	return os.MkdirTemp("", "vr-")
+}
+
 func (e *Engine) open(ctx context.Context, o Options) (err error) {
 	if e.store, err = store.Open(ctx, store.Options{
 		Site: o.Site.Name, Config: site.Store{Embedded: true, Executable: o.Site.Store.Executable},
-		DataDir: filepath.Join(e.dir, "data"), RunDir: filepath.Join(e.dir, "run"), Log: o.Log,
+		DataDir: filepath.Join(e.dir, "data"), RunDir: filepath.Join(e.dir, "run"), Log: o.Log, Scratch: true,
 		Now: func() time.Time { return time.UnixMilli(e.clock.Load()) },
 	}); err != nil {
 		return fmt.Errorf("start a scratch Redis: %w", err)
 	}
-	files := map[string]string{}
-	for _, l := range o.Site.Libraries {
-		files[l.Name] = l.File
+	libs, err := Libraries(o.Site, o.Libraries)
+	if err != nil {
+		return err
 	}
-	for _, name := range libraries {
-		lib, err := bundle(name, files[name])
-		if err != nil {
-			return err
-		}
+	for _, lib := range libs {
 		if err := e.store.Load(ctx, lib); err != nil {
 			return err
 		}
 	}
 	if err := e.store.LoadPrograms(ctx, o.Programs); err != nil {
 		return err
+	}
+	if e.arbiter == nil {
+		return nil
 	}
 	e.arbiter.Advance(o.Start)
 	for _, d := range o.Site.Devices {
@@ -98,6 +114,30 @@ func (e *Engine) open(ctx context.Context, o Options) (err error) {
 	e.judge(o.Start)
 	return nil
 }
+
+// Libraries are those that a site runs on: of each name the one in place of it, else the site's own, else the one that comes
+// with the program.
+func Libraries(s *site.Site, instead map[string]lua.Library) ([]lua.Library, error) {
+	files := map[string]string{}
+	for _, l := range s.Libraries {
+		files[l.Name] = l.File
+	}
+	var out []lua.Library
+	for _, name := range libraries {
+		lib, ok := instead[name]
+		if !ok {
+			var err error
+			if lib, err = bundle(name, files[name]); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, lib)
+	}
+	return out, nil
+}
+
+// Runs tells whether a site runs on a library of that name.
+func Runs(name string) bool { return slices.Contains(libraries, name) }
 
 func bundle(name, file string) (lua.Library, error) {
 	if file == "" {
@@ -145,18 +185,27 @@ func (e *Engine) apply(ctx context.Context, now int64, frames []store.Frame) err
 	if err != nil {
 		return err
 	}
-	for name, err := range res.Failures {
-		return fmt.Errorf("library %s: %w", name, err)
+	if err := failure(res); err != nil {
+		return err
 	}
-	e.next = res.Next
+	e.setNext(res.Next, now)
+	return e.took(now, res.Events)
+}
+
+func (e *Engine) setNext(next, now int64) {
+	e.next = next
 	if e.next != 0 && e.next <= now {
 		// What is due at once is worked off by the next millisecond: the clock gets on whatever a library says.
 		e.next = now + 1
 	}
-	for _, ev := range res.Events {
+}
+
+// took hands the events of a batch on.
+func (e *Engine) took(now int64, events []event.Event) error {
+	for _, ev := range events {
 		ev.ID = ""
 		e.events = append(e.events, ev)
-		if ev.Kind != event.Request {
+		if ev.Kind != event.Request || e.arbiter == nil {
 			continue
 		}
 		r, err := control.FromEvent(ev)
@@ -169,7 +218,11 @@ func (e *Engine) apply(ctx context.Context, now int64, frames []store.Frame) err
 	return nil
 }
 
-func (e *Engine) judge(now int64) { e.judged = append(e.judged, e.arbiter.Advance(now)...) }
+func (e *Engine) judge(now int64) {
+	if e.arbiter != nil {
+		e.judged = append(e.judged, e.arbiter.Advance(now)...)
+	}
+}
 
 // Take gives the events since the last call, without ids, which depend on the run.
 func (e *Engine) Take() []event.Event {
@@ -186,7 +239,12 @@ func (e *Engine) Judgements() []control.Judgement {
 }
 
 // Output is how an output stands now; false when the site has none of that name.
-func (e *Engine) Output(name string) (control.Judgement, bool) { return e.arbiter.Now(name, e.Now()) }
+func (e *Engine) Output(name string) (control.Judgement, bool) {
+	if e.arbiter == nil {
+		return control.Judgement{}, false
+	}
+	return e.arbiter.Now(name, e.Now())
+}
 
 // Rule is how a rule stands now.
 func (e *Engine) Rule(ctx context.Context, name string) (store.Rule, error) {

@@ -42,6 +42,7 @@ type server struct {
 	place     place
 	password  string
 	maxMemory int64
+	scratch   bool
 	log       hclog.Logger
 	tell      func(name, detail string)
 	answers   func() // is called each time when the server answers
@@ -82,7 +83,7 @@ func startServer(ctx context.Context, exe executable, o Options, tell func(name,
 		return nil, err
 	}
 	s := &server{
-		exe: exe, dir: dir, place: where, password: newPassword(), maxMemory: o.Config.MaxMemory, log: log, tell: tell, answers: answers, lock: lock,
+		exe: exe, dir: dir, place: where, password: newPassword(), maxMemory: o.Config.MaxMemory, scratch: o.Scratch, log: log, tell: tell, answers: answers, lock: lock,
 		stopping: make(chan struct{}), done: make(chan struct{}), state: StateStarting,
 	}
 	first := make(chan error, 1)
@@ -136,7 +137,19 @@ func (s *server) config() string {
 		"timeout 0",
 		"loglevel notice",
 	}
+	if s.scratch {
+		lines = append(lines, "appendonly no")
+	}
 	return strings.Join(lines, "\n") + "\n"
+}
+
+// lastSignal ends the server. A scratch one has nothing to save, and may be in a function that runs for ever, which would not
+// let it hear anything gentler.
+func (s *server) lastSignal() syscall.Signal {
+	if s.scratch {
+		return syscall.SIGKILL
+	}
+	return syscall.SIGTERM
 }
 
 // quote makes one argument of a line of redis.conf.
@@ -217,7 +230,7 @@ func (s *server) once(ready func()) *ending {
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
 	// A group of its own: Ctrl-C on the terminal is the agent's to handle.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: s.lastSignal()}
 	// A forked child that writes the append-only file anew may hold the pipe for longer than the server lives.
 	cmd.WaitDelay = time.Second
 	if err := cmd.Start(); err != nil {
@@ -228,7 +241,7 @@ func (s *server) once(ready func()) *ending {
 	s.mu.Unlock()
 	if s.isStopping() {
 		// stop came before there was a process to signal.
-		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Process.Signal(s.lastSignal())
 	}
 	if err := writePidFile(s.dir, cmd.Process.Pid, s.place); err != nil {
 		s.log.Warn("can't write the pid file of redis-server", "error", err)
@@ -328,7 +341,7 @@ func (s *server) isStopping() bool {
 // stop ends the server and leaves neither process nor socket.
 func (s *server) stop() {
 	s.stopOnce.Do(func() { close(s.stopping) })
-	s.signal(syscall.SIGTERM)
+	s.signal(s.lastSignal())
 	select {
 	case <-s.done:
 	case <-time.After(stopGrace):

@@ -21,7 +21,7 @@ do
       'value', type(value) == 'number' and value or '', 'quality', s.bad and 'bad' or 'good', 'text', item.message or '',
       'enabled', not s.disabled, 'active', s.active == true, 'acked', not s.unacked, 'confirmed', not s.unconfirmed,
       'latched', s.latched == true, 'suppressed', s.suppressed == true, 'out_of_service', s.out_of_service == true,
-      'shelving', s.shelving or 'unshelved', 'level', s.active and s.level or '', 'occurrence', s.occurrence or 0,
+      'shelving', s.shelving or 'unshelved', 'shelf_end', s.shelf_end or '', 'level', s.active and s.level or '', 'occurrence', s.occurrence or 0,
       'priority', item.priority or '', 'since', s.since or '', 'repeat', s.repeats or 0,
       'first_out', s.first_out == true, 'annunciate', false,
     })
