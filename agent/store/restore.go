@@ -24,6 +24,9 @@ func (s *Store) welcome(ctx context.Context, c *redis.Conn) error {
 	if err != nil {
 		return err
 	}
+	if infoField(info, "redis_mode") == modeSentinel {
+		return nil // It has no keys; it is asked for the master.
+	}
 	run := infoField(info, "run_id")
 	s.arrival.Lock()
 	defer s.arrival.Unlock()

@@ -24,6 +24,14 @@ type Server struct {
 // can't be tested on anything else. With -short the test is skipped.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
+	s := newServer(t)
+	s.start(t, args)
+	return s
+}
+
+// newServer makes the folder of a server, and ends the server with the test.
+func newServer(t testing.TB) *Server {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("needs a redis-server")
 	}
@@ -33,8 +41,10 @@ func Start(t testing.TB, args ...string) *Server {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	s := &Server{Dir: dir, Socket: filepath.Join(dir, "redis.sock")}
-	s.start(t, args)
 	t.Cleanup(func() {
+		if s.cmd == nil {
+			return
+		}
 		s.Client.Close()
 		s.cmd.Process.Kill()
 		s.cmd.Wait()
@@ -53,12 +63,18 @@ func (s *Server) Restart(t testing.TB, args ...string) {
 
 func (s *Server) start(t testing.TB, args []string) {
 	t.Helper()
+	base := []string{"--port", "0", "--unixsocket", s.Socket, "--dir", s.Dir, "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""}
+	s.run(t, append(base, args...)...)
+}
+
+// run runs redis-server and waits until it answers.
+func (s *Server) run(t testing.TB, args ...string) {
+	t.Helper()
 	exe, err := exec.LookPath("redis-server")
 	if err != nil {
 		t.Fatalf("%v: install Debian's package redis-server", err)
 	}
-	base := []string{"--port", "0", "--unixsocket", s.Socket, "--dir", s.Dir, "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""}
-	s.cmd = exec.Command(exe, append(base, args...)...)
+	s.cmd = exec.Command(exe, args...)
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
