@@ -6,13 +6,30 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/voltage-edge/voltage/agent/event"
 )
 
 // eventLine says an event in a line: when, what kind, and a sentence.
-func eventLine(ev event.Event) string {
-	return fmt.Sprintf("%s  %-11s  %s", ev.Time().Local().Format("15:04:05.000"), ev.Kind, sentence(ev))
+func eventLine(ev event.Event) string { return eventLineAt(ev, clockLayout) }
+
+func eventLineAt(ev event.Event, layout string) string {
+	return fmt.Sprintf("%s  %-11s  %s", ev.Time().Local().Format(layout), ev.Kind, sentence(ev))
+}
+
+const (
+	clockLayout = "15:04:05.000"
+	dateLayout  = "2006-01-02 15:04:05.000"
+)
+
+// layoutOf is how times from the first one on are written: with the date unless all of them are of today.
+func layoutOf(first time.Time) string {
+	now := time.Now()
+	if midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.Local); first.Before(midnight) {
+		return dateLayout
+	}
+	return clockLayout
 }
 
 // sentence says what happened.

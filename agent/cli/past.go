@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,7 +72,8 @@ func (e *environment) printHistory(h api.History) {
 		e.say("%s", paint(sparkline(means, width), cyan, e.colors()))
 		first, last := h.Buckets[0].Time.Local(), h.Buckets[len(h.Buckets)-1].Time.Local()
 		if low <= high {
-			e.say("%s  %s to %s, %s … %s", h.Name, first.Format("15:04:05"), last.Format("15:04:05"), number(low), withUnit(number(high), h.Unit))
+			layout := strings.TrimSuffix(layoutOf(first), ".000")
+			e.say("%s  %s to %s, %s … %s", h.Name, first.Format(layout), last.Format(layout), number(low), withUnit(number(high), h.Unit))
 		}
 		e.say("")
 	}
@@ -108,8 +110,13 @@ func (e *environment) eventsCommand() *cobra.Command {
 			if e.json {
 				return e.printJSON(events)
 			}
+			if len(events) == 0 {
+				e.say("Nothing happened since %s.", at.Local().Format(time.DateTime))
+				return nil
+			}
+			layout := layoutOf(events[0].Time())
 			for _, ev := range events {
-				e.say("%s", eventLine(ev))
+				e.say("%s", eventLineAt(ev, layout))
 			}
 			return nil
 		},

@@ -72,8 +72,13 @@ func (s *screen) show(lines []string) {
 	fmt.Fprint(s.env.out, b.String())
 }
 
-// shownEvents is how many of the newest events the screen holds.
-const shownEvents = 8
+const (
+	// shownEvents is how many of the newest events the screen holds, fewestEvents how many when it is low.
+	shownEvents  = 8
+	fewestEvents = 3
+	// fewestValues have a place before all but the fewest events.
+	fewestValues = 4
+)
 
 func (s *screen) draw(ctx context.Context) ([]string, error) {
 	status, err := s.agent.Status(ctx)
@@ -101,7 +106,7 @@ func (s *screen) draw(ctx context.Context) ([]string, error) {
 }
 
 // layout puts what an operator wants to know first at the top: state, alarms, outputs, values, events. What does not fit
-// is taken from the values; a device with many points is one line.
+// is taken from the oldest events, then from the values; a device with many points is one line.
 func (s *screen) layout(status api.Status, values []api.Value, alarms []api.Alarm, outputs []api.Output, recent []event.Event) []string {
 	colors := s.env.colors()
 	width, height := s.env.size()
@@ -124,25 +129,34 @@ func (s *screen) layout(status api.Status, values []api.Value, alarms []api.Alar
 	}
 	add("Outputs", outputTable(outputs))
 
-	var past []string
-	if len(recent) > 0 {
-		past = append(past, "", paint("Events", bold, colors))
-		for _, ev := range recent {
-			past = append(past, paint(cut(eventLine(ev), max(width, 20)), dim, colors))
-		}
-	}
 	shown := valueTable(values)
 	if len(s.patterns) == 0 {
 		shown = foldedTable(values)
 	}
 	rows := shown.lines(colors, width)
-	if room := height - len(lines) - len(past) - 3; height > 0 && len(rows) > max(room, 4) {
-		room = max(room, 4)
-		rows = append(rows[:room], paint(fmt.Sprintf("… %d more; `voltage get` has all", len(rows)-room), dim, colors))
+	if height > 0 {
+		room := height - len(lines) - 4 // the two titles, each with an empty line above
+		recent = newest(recent, max(room-len(rows), fewestEvents))
+		if room -= len(recent); len(rows) > max(room, fewestValues) {
+			room = max(room, fewestValues) - 1 // the names of the columns are a row
+			rows = append(rows[:room], paint(fmt.Sprintf("… %d more; `voltage get` has all", len(rows)-room), dim, colors))
+		}
 	}
 	lines = append(lines, "", paint("Values", bold, colors))
 	lines = append(lines, rows...)
-	return append(lines, past...)
+	if len(recent) == 0 {
+		return lines
+	}
+	lines = append(lines, "", paint("Events", bold, colors))
+	for _, ev := range recent {
+		lines = append(lines, paint(cut(eventLine(ev), max(width, 20)), dim, colors))
+	}
+	return lines
+}
+
+// newest are the last n events.
+func newest(events []event.Event, n int) []event.Event {
+	return events[max(0, len(events)-n):]
 }
 
 // foldFrom is the number of points from which a device is one line of the live table.

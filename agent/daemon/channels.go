@@ -96,6 +96,7 @@ func (a *Agent) publish(values []intake.Value) {
 		out[i] = apiValue(v, now)
 	}
 	a.hub.Values(out...)
+	a.measured.changed()
 }
 
 // RestartPlugin ends a plugin's process and starts it again.

@@ -60,15 +60,16 @@ type Agent struct {
 	lastGood lastGood
 	resync   atomic.Int32
 	shown    libraryCache
+	measured measured
 	all      sync.WaitGroup // of goroutines that end by themselves
 
 	// reloading is held while a plan is made or applied, or Redis is given what it should hold.
 	reloading sync.Mutex
-	programs  *compile.Programs
 	equipped  bool // Redis holds libraries and programs
 
 	mu       sync.RWMutex
 	site     *site.Site
+	programs *compile.Programs // written with reloading held too
 	sources  *librarySources
 	channels map[string]*plugin.Channel
 	sinks    map[string]*sinkHandle

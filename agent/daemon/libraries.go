@@ -220,18 +220,25 @@ func (a *Agent) Libraries(ctx context.Context) ([]api.Library, error) {
 	if err != nil {
 		return nil, fromStore(err)
 	}
-	items, sources := a.items(), a.librarySources()
+	items, sources, programs := a.items(), a.librarySources(), a.programRevisions()
 	out := make([]api.Library, 0, len(list))
 	for _, l := range list {
 		if _, ok := items[l.Name]; !ok {
 			continue // the store's own
 		}
 		out = append(out, api.Library{
-			Name: l.Name, State: string(l.State), Version: l.Version, Hash: l.Hash, Items: items[l.Name], Loaded: l.LoadedAt,
+			Name: l.Name, State: string(l.State), Version: l.Version, Hash: l.Hash, Program: programs[l.Name], Items: items[l.Name], Loaded: l.LoadedAt,
 			Source: sources.source(l.Name), Previous: l.PreviousVersion,
 		})
 	}
 	return out, nil
+}
+
+// programRevisions are the revisions of the programs that run, by library.
+func (a *Agent) programRevisions() map[string]string {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return map[string]string{"models": a.programs.Models.Revision, "alarms": a.programs.Alarms.Revision, "rules": a.programs.Rules.Revision}
 }
 
 // items counts what each library has to do.

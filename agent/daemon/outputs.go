@@ -92,12 +92,26 @@ func apiOutput(s *site.Site, o control.OutputStatus) api.Output {
 	return out
 }
 
+// output finds an output by its own name or that of a model's action.
+func (a *Agent) output(s *site.Site, name string) (*site.Point, error) {
+	if p := s.Output(name); p != nil {
+		return p, nil
+	}
+	switch {
+	case s.Point(name) != nil:
+		return nil, fmt.Errorf("%w: %s can be read only: its point has no write block", api.ErrInvalid, name)
+	case mapping(s, name) != nil:
+		return nil, fmt.Errorf("%w: %s can be read only: it is a measurement", api.ErrInvalid, name)
+	}
+	return nil, unknown("output", name, outputNames(s))
+}
+
 // Why explains an output, or the output of a model's action.
 func (a *Agent) Why(_ context.Context, name string) (api.Why, error) {
 	s := a.current()
-	p := s.Output(name)
-	if p == nil {
-		return api.Why{}, unknown("output", name, outputNames(s))
+	p, err := a.output(s, name)
+	if err != nil {
+		return api.Why{}, err
 	}
 	e, ok := a.control.Why(p.FullName())
 	if !ok {
@@ -151,12 +165,9 @@ func outputNames(s *site.Site) []string {
 // Set makes a request and waits for what becomes of it.
 func (a *Agent) Set(ctx context.Context, req api.SetRequest) (api.Outcome, error) {
 	s := a.current()
-	p := s.Output(req.Name)
-	if p == nil {
-		if _, ok := a.live.Get(req.Name); ok {
-			return api.Outcome{}, fmt.Errorf("%w: %s can be read only: its point has no write block", api.ErrInvalid, req.Name)
-		}
-		return api.Outcome{}, unknown("output", req.Name, outputNames(s))
+	p, err := a.output(s, req.Name)
+	if err != nil {
+		return api.Outcome{}, err
 	}
 	switch {
 	case req.Priority < 0 || req.Priority > 100:

@@ -155,7 +155,9 @@ func (a *Agent) loadLogic(ctx context.Context, before *site.Site, next *Checked,
 		}
 		return err
 	}
+	a.mu.Lock()
 	a.programs = next.Programs
+	a.mu.Unlock()
 	if libraries {
 		a.setSources(newLibrarySources(next.Site))
 		a.shown.forget()

@@ -22,6 +22,7 @@ func (a *Agent) serve(ctx context.Context) error {
 	defer stopIntake()
 	all.Go(func() { a.intake.Run(intakeCtx) })
 	all.Go(func() { a.watchLibraries(ctx) })
+	all.Go(func() { a.watchMeasurements(ctx) })
 	a.server.Start()
 	if a.o.Ready != nil {
 		a.o.Ready()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -154,6 +155,46 @@ func (s *Store) GetValue(ctx context.Context, name string) (Reading, error) {
 	if err != nil {
 		return Reading{}, err
 	}
+	return readingOf(reply)
+}
+
+// valuesAtOnce bounds a pipeline of GetValues, so that frames do not wait long behind one.
+const valuesAtOnce = 200
+
+// GetValues is GetValue for many names, in few round trips. A name that is not there has an empty Reading.
+func (s *Store) GetValues(ctx context.Context, names []string) ([]Reading, error) {
+	if err := s.available(); err != nil {
+		return nil, err
+	}
+	keys := s.keys.seven(Models)
+	out := make([]Reading, 0, len(names))
+	for part := range slices.Chunk(names, valuesAtOnce) {
+		pipe := s.client.Pipeline()
+		cmds := make([]*redis.Cmd, len(part))
+		for i, name := range part {
+			cmds[i] = pipe.FCallRO(ctx, "model_get_value", keys, name)
+		}
+		pipe.Exec(ctx) // each command has its own error
+		for _, cmd := range cmds {
+			reply, err := cmd.Result()
+			switch {
+			case err == nil:
+				r, err := readingOf(reply)
+				if err != nil {
+					return nil, err
+				}
+				out = append(out, r)
+			case refusal(err) != nil:
+				out = append(out, Reading{})
+			default:
+				return nil, s.explain("reading the models", err)
+			}
+		}
+	}
+	return out, nil
+}
+
+func readingOf(reply any) (Reading, error) {
 	f, err := texts(reply, 4)
 	if err != nil {
 		return Reading{}, fmt.Errorf("model_get_value: %w", err)
