@@ -168,6 +168,7 @@ type value struct {
 	Value   *float64 `json:"value"`
 	Unit    string   `json:"unit"`
 	Quality string   `json:"quality"`
+	Reason  string   `json:"reason"`
 	AgeMS   int64    `json:"age_ms"`
 }
 

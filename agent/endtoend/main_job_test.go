@@ -190,9 +190,9 @@ type status struct {
 	}
 	Channels []struct{ Name, State string }
 	Devices  []struct {
-		Name, State string
-		Bad         int
-		Frames      uint64
+		Name, State, Error string
+		Bad                int
+		Frames             uint64
 	}
 	Libraries []struct{ Name, State, Version string }
 	Sinks     []struct {
