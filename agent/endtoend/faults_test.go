@@ -26,6 +26,7 @@ func TestEveryFaultOfADevice(t *testing.T) {
 		{plantsim.Fault{Kind: plantsim.Slow, Delay: 50 * time.Millisecond}, "good", "", false},
 		{plantsim.Fault{Kind: plantsim.Exception, Code: 4}, "bad", "refused by the device", true},
 		{plantsim.Fault{Kind: plantsim.NaN}, "bad", "not available", true},
+		{plantsim.Fault{Kind: plantsim.Range}, "bad", "out of range", true},
 		{plantsim.Fault{Kind: plantsim.Freeze}, "good", "", false},
 	} {
 		c.fault.Unit = meterUnit

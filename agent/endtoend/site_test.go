@@ -74,6 +74,10 @@ device "grid_meter" {
   channel = channel.lan
   profile = "eastron-sdm630"
   config { unit = 1 }
+  point "power" {
+    valid_min = -1000000
+    valid_max = 1000000
+  }
 }
 
 device "battery" {

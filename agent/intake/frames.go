@@ -26,6 +26,27 @@ func markAll(b []byte, numbers, texts int) {
 	}
 }
 
+// refuseInvalid makes the values unknown that can't be, and tells whether there were any.
+func (d *device) refuseInvalid(v frame.View, b []byte) bool {
+	found := false
+	for _, i := range d.limited {
+		if v.Quality(i).IsBad() || d.numbers[i].Valid.Has(v.Value(i)) {
+			continue
+		}
+		found = true
+		refuse(b, v.Len(), i)
+	}
+	return found
+}
+
+// refuse makes number i of n in a packed frame unknown. The layout is that of package frame.
+func refuse(b []byte, n, i int) {
+	const header, known = 16, 1 << 0
+	b[1] &^= known
+	binary.LittleEndian.PutUint64(b[header+8*i:], math.Float64bits(nan))
+	b[header+8*n+i] = byte(frame.Bad | frame.OutOfRange)
+}
+
 // unknown packs a frame in which nothing is known, for the reason of the quality.
 func unknown(t frame.Table, q frame.Quality, at time.Time) ([]byte, error) {
 	b, err := frame.NewBuilder(t)

@@ -118,12 +118,15 @@ func (in *Intake) Frame(device string, packed []byte) error {
 		in.counters.reject(reasonOf(err))
 		return fmt.Errorf("frame of %s refused: %w", device, err)
 	}
+	edited := d.refuseInvalid(v, packed)
 	if d.mark {
 		markAll(packed, v.Len(), v.Texts())
+		d.mark, edited = false, true
+	}
+	if edited {
 		if v, err = d.open(packed); err != nil {
 			return fmt.Errorf("frame of %s refused: %w", device, err)
 		}
-		d.mark = false
 	}
 	d.ever, d.stale = true, false
 	in.take(d, v)

@@ -49,6 +49,7 @@ type device struct {
 	id      uint32
 	numbers []*site.Point
 	texts   []*site.Point
+	limited []int // the numbers whose range is declared
 	patient int64 // ms without a frame until its values are stale
 	*cell
 }
@@ -75,6 +76,9 @@ func newLayout(s *site.Site, before *layout, now int64) *layout {
 			case p.Text:
 				d.texts = append(d.texts, p)
 			default:
+				if p.Valid != nil {
+					d.limited = append(d.limited, len(d.numbers))
+				}
 				d.numbers = append(d.numbers, p)
 			}
 			l.points[p.FullName()] = p

@@ -76,6 +76,10 @@ func (p *Plant) Set(name string, value float64) error {
 	if err != nil {
 		return err
 	}
+	if !pt.Valid.Has(value) {
+		d.frame.SetBad(pt.Index, frame.OutOfRange)
+		return nil
+	}
 	d.frame.Set(pt.Index, value)
 	return nil
 }

@@ -66,6 +66,8 @@ func pointBlock() schema.Block {
 			text("unit", "Unit of the value; see [units](#units)."),
 			{Name: "scale", Type: schema.Number, Default: 1.0, Doc: "The value is what is read times `scale` plus `offset`."},
 			{Name: "offset", Type: schema.Number, Default: 0.0, Doc: "See `scale`."},
+			{Name: "valid_min", Type: schema.Number, Doc: "The least that the value can be, in its unit: a sensor that reads less is broken, and its value is unknown."},
+			{Name: "valid_max", Type: schema.Number, Doc: "The most that it can be."},
 			{Name: "access", Type: schema.String, OneOf: []string{"r", "w", "rw"}, Doc: "What the device allows: `r` reading, `w` writing, `rw` both. Left out: `r`, with a write block `rw`. A point of a profile that allows writing becomes an output only when the device gives it a write block."},
 			descriptionAttribute,
 			attribute("tags", schema.Map, "Texts that go with the value to where people look."),

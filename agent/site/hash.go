@@ -114,6 +114,9 @@ func specHash(x *Device) string {
 func (d *digest) point(p *Point) {
 	d.text(p.Name, p.Description)
 	d.any(p.Tags)
+	if v := p.Valid; v != nil {
+		d.number(v.Min, v.Max)
+	}
 	if w := p.Write; w != nil {
 		d.write(w)
 	}

@@ -177,6 +177,8 @@ type Point struct {
 	Description   string
 	Tags          map[string]string
 	Readable      bool
+	// Valid is the range outside of which a value is unknown; nil: any is taken.
+	Valid *Valid
 	// Write is nil for a point that takes no set-points.
 	Write  *Write
 	Config Config
@@ -188,6 +190,12 @@ type Point struct {
 
 // FullName is device.point, the name in commands and in the API.
 func (p *Point) FullName() string { return p.Device.Name + "." + p.Name }
+
+// Valid is a range in the point's unit.
+type Valid struct{ Min, Max float64 }
+
+// Has tells whether a value is in the range.
+func (v *Valid) Has(x float64) bool { return v == nil || x >= v.Min && x <= v.Max }
 
 // Write says how a point takes set-points.
 type Write struct {

@@ -13,7 +13,7 @@ import (
 // isHostPoint tells whether an attribute of a point is the host's own.
 func isHostPoint(name string) bool {
 	switch name {
-	case "address", "type", "unit", "scale", "offset", "access", "description", "tags":
+	case "address", "type", "unit", "scale", "offset", "valid_min", "valid_max", "access", "description", "tags":
 		return true
 	}
 	return false
@@ -48,6 +48,7 @@ func (l *loader) point(d *Device, c *content, p *pluginInfo) *Point {
 	if pt.Scale == 0 && !c.bad {
 		l.fail(c.at("scale"), "Wrong value", "\"scale\": with a scale of 0 every value would be the offset.")
 	}
+	l.valid(pt, c)
 	if p != nil {
 		pt.Config = l.pointConfig(c)
 	}
@@ -59,6 +60,27 @@ func (l *loader) point(d *Device, c *content, p *pluginInfo) *Point {
 		return nil
 	}
 	return pt
+}
+
+// valid takes the range that a value can be in.
+func (l *loader) valid(pt *Point, c *content) {
+	given := false
+	v := Valid{Min: math.Inf(-1), Max: math.Inf(1)}
+	for name, to := range map[string]*float64{"valid_min": &v.Min, "valid_max": &v.Max} {
+		if c.value(name) == nil {
+			continue
+		}
+		given, *to = true, c.number(name)
+		if pt.Text || pt.Bool {
+			l.fail(c.at(name), "Range of what is no number", "%q: the point %s is of type %s.", name, pt.Name, pt.Type)
+		}
+	}
+	if v.Min > v.Max {
+		l.fail(c.at("valid_min"), "Wrong range", "\"valid_min\" is %s, which is above \"valid_max\", %s.", formatNumber(v.Min), formatNumber(v.Max))
+	}
+	if given {
+		pt.Valid = &v
+	}
 }
 
 // kindOfType tells text and truth from numbers, by the names that types have in all protocols.

@@ -134,7 +134,7 @@ const referenceTables = `
 ## Point tables
 
 ` + "`points = csv(\"FILE\")`" + ` reads a table whose first line names the columns: ` + "`point`" + `, and attributes of points, those of the host
-(` + "`address type unit scale offset access description tags`" + `) and those of the plugin. An empty cell is an attribute that is left out; lines that begin with
+(` + "`address type unit scale offset valid_min valid_max access description tags`" + `) and those of the plugin. An empty cell is an attribute that is left out; lines that begin with
 ` + "`#`" + ` are comments; lists and maps are written with semicolons (` + "`phase=1;hall=a`" + `). A table that has more semicolons than commas in its first line is
 one with semicolons. Columns ` + "`write.min write.max write.safe`" + ` make outputs.
 

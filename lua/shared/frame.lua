@@ -8,7 +8,7 @@ do
   -- SLICE values are unpacked and assigned in one statement: Lua has 250 registers a function.
   local SLICE = 100
 
-  local reasons = { 'never read', 'no answer', 'stale', 'refused by the device', 'not available', 'channel stopped' }
+  local reasons = { 'never read', 'no answer', 'stale', 'refused by the device', 'not available', 'channel stopped', 'out of range' }
 
   -- reader makes a function (values, packed) that assigns the used slots of a frame of which all are known.
   local function reader(used)

@@ -22,10 +22,12 @@ const (
 	Stale Quality = 3 << 2
 	// Refused is a device that answered with an error for this point.
 	Refused Quality = 4 << 2
-	// NotANumber is a value that the device marks as not available, or that is outside of its declared range.
+	// NotANumber is a value that the device marks as not available.
 	NotANumber Quality = 5 << 2
 	// Stopped is a point whose channel or plugin does not run.
 	Stopped Quality = 6 << 2
+	// OutOfRange is a value that can't be: it is outside of the range that is declared for the point.
+	OutOfRange Quality = 7 << 2
 )
 
 const classMask = 3
@@ -45,6 +47,7 @@ var reasons = map[Quality]string{
 	Stale:      "stale",
 	Refused:    "refused by the device",
 	NotANumber: "not available",
+	OutOfRange: "out of range",
 	Stopped:    "channel stopped",
 }
 

@@ -145,3 +145,18 @@ rule "f" {
     ttl   = "0s"
   }
 }
+
+device "sensors" {
+  channel = channel.lan
+  config { unit = 9 }
+  point "inverted" {
+    address   = "input:1"
+    valid_min = 5
+    valid_max = 0
+  }
+  point "flag" {
+    address   = "coil:1"
+    type      = "bool"
+    valid_max = 1
+  }
+}
