@@ -8,7 +8,7 @@ import (
 
 func (e *environment) pluginCommand() *cobra.Command {
 	root := &cobra.Command{Use: "plugin", Short: "The plugins: list, describe, lock, restart"}
-	root.AddCommand(e.pluginListCommand(), e.pluginLockCommand(), e.pluginRestartCommand())
+	root.AddCommand(e.pluginListCommand(), e.pluginDescribeCommand(), e.pluginLockCommand(), e.pluginRestartCommand())
 	return root
 }
 

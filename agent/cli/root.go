@@ -95,7 +95,24 @@ func (e *environment) root() *cobra.Command {
 	} {
 		root.AddCommand(add())
 	}
+	for _, c := range root.Commands() {
+		if c.HasSubCommands() && !c.Runnable() {
+			c.RunE = groupHelp
+		}
+	}
 	return root
+}
+
+// groupHelp is a command that has only others below it: by itself it says which, and what it does not have is an error.
+func groupHelp(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return c.Help()
+	}
+	text := fmt.Sprintf("there is no command %q; see %s --help", c.CommandPath()+" "+args[0], c.CommandPath())
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		text = fmt.Sprintf("there is no command %q; did you mean %s?", c.CommandPath()+" "+args[0], c.CommandPath()+" "+near[0])
+	}
+	return exit{exitUsage, text}
 }
 
 func defaultData() string {

@@ -22,7 +22,7 @@ func (a *Agent) Plan(ctx context.Context) (api.Plan, error) {
 		return api.Plan{}, fmt.Errorf("%w: %w", api.ErrUnavailable, errStopping)
 	}
 	_, _, p := a.plan(ctx)
-	return p, nil
+	return p, a.host.Prune(ctx)
 }
 
 // rolloutTimeout bounds a reload, and once more the way back.
@@ -40,7 +40,7 @@ func (a *Agent) Reload(ctx context.Context) (api.Plan, error) {
 	checked, diff, p := a.plan(ctx)
 	if checked == nil {
 		a.tell("reload refused", fmt.Sprintf("%d diagnostics; the site before goes on", len(p.Diagnostics)))
-		return p, nil
+		return p, a.host.Prune(ctx)
 	}
 	ctx = context.WithoutCancel(ctx)
 	if err := a.rollOut(ctx, checked, diff); err != nil {
@@ -186,9 +186,6 @@ func anyOf(diff site.Plan, kind string) bool {
 func (a *Agent) swap(ctx context.Context, s *site.Site, diff site.Plan) error {
 	old := a.current()
 	var errs []error
-	for _, name := range a.host.Configure(s.Plugins) {
-		errs = append(errs, a.host.Restart(name))
-	}
 	// Outputs that are gone are written safe while their channels are still open.
 	errs = append(errs, a.control.Reconfigure(ctx, outputsOf(s)))
 	for _, ch := range old.Channels {
@@ -200,6 +197,9 @@ func (a *Agent) swap(ctx context.Context, s *site.Site, diff site.Plan) error {
 		if diff.Changed("sink", k.Name) {
 			a.closeSink(ctx, k.Name)
 		}
+	}
+	for _, name := range a.host.Configure(s.Plugins) {
+		errs = append(errs, a.host.Renew(ctx, name))
 	}
 	a.intake.Reconfigure(s)
 	a.mu.Lock()

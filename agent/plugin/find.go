@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/agext/levenshtein"
+
+	"github.com/voltage-edge/voltage/agent/site"
 )
 
 // Prefix of a plugin's executable.
@@ -36,11 +38,14 @@ func (h *Host) folders() []string {
 }
 
 // Find returns the path of a plugin's executable.
-func (h *Host) Find(name string) (string, error) {
+func (h *Host) Find(name string) (string, error) { return h.find(h.settings(name)) }
+
+func (h *Host) find(p site.Plugin) (string, error) {
+	name := p.Name
 	if !validName.MatchString(name) {
 		return "", fmt.Errorf("%w: %q is no plugin name: lower-case letters, digits, - and _", ErrNotFound, name)
 	}
-	if p := h.settings(name); p.Path != "" {
+	if p.Path != "" {
 		if err := executable(p.Path); err != nil {
 			return "", fmt.Errorf("%w: plugin %q: the path in its plugin block: %w", ErrNotFound, name, err)
 		}

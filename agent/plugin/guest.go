@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/voltage-edge/voltage/agent/event"
+	"github.com/voltage-edge/voltage/agent/site"
 	"github.com/voltage-edge/voltage/sdk/protocol"
 )
 
@@ -45,12 +46,15 @@ type guest struct {
 	host *Host
 	name string
 	log  hclog.Logger
+	// asked: it was started only to be asked, beside the one that serves; nobody is told of it.
+	asked bool
 
 	stop    context.CancelFunc
 	stopped chan struct{}
 	again   chan struct{} // a restart is wanted
 
 	mu       sync.Mutex
+	settings site.Plugin   // it is started with
 	changed  chan struct{} // closed at each change of what follows
 	state    State
 	since    time.Time
@@ -69,14 +73,21 @@ type guest struct {
 	retryAt  time.Time
 }
 
-func newGuest(h *Host, name string) *guest {
+func newGuest(h *Host, settings site.Plugin, asked bool) *guest {
 	ctx, stop := context.WithCancel(context.Background())
 	g := &guest{
-		host: h, name: name, log: h.o.Log.Named(name), stop: stop, stopped: make(chan struct{}), again: make(chan struct{}, 1),
-		changed: make(chan struct{}), state: Starting, since: time.Now(),
+		host: h, name: settings.Name, asked: asked, settings: settings, log: h.o.Log.Named(settings.Name), stop: stop,
+		stopped: make(chan struct{}), again: make(chan struct{}, 1), changed: make(chan struct{}), state: Starting, since: time.Now(),
 	}
 	go g.supervise(ctx)
 	return g
+}
+
+// has tells whether the guest is started with these settings.
+func (g *guest) has(settings site.Plugin) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return same(g.settings, settings)
 }
 
 // set changes the guest's state and wakes those who wait for it.
@@ -122,7 +133,10 @@ func (g *guest) supervise(ctx context.Context) {
 
 // launch finds, verifies and starts the plugin, and checks that it is what it should be.
 func (g *guest) launch(ctx context.Context) (*running, error) {
-	path, err := g.host.Find(g.name)
+	g.mu.Lock()
+	settings := g.settings
+	g.mu.Unlock()
+	path, err := g.host.find(settings)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +145,6 @@ func (g *guest) launch(ctx context.Context) (*running, error) {
 		return nil, err
 	}
 	g.set(func() { g.path, g.sum, g.locked = path, sum, locked })
-	settings := g.host.settings(g.name)
 	r, err := start(ctx, launch{path: path, env: settings.Env, runDir: g.host.runDir, log: g.log})
 	if err != nil {
 		return nil, err
@@ -301,6 +314,28 @@ func (g *guest) restart() {
 	}
 }
 
+// renew starts the plugin again with other settings, and waits until the process of before is gone.
+func (g *guest) renew(ctx context.Context, settings site.Plugin) error {
+	g.mu.Lock()
+	g.settings = settings
+	before := g.running
+	g.mu.Unlock()
+	g.restart()
+	for {
+		g.mu.Lock()
+		now, changed := g.running, g.changed
+		g.mu.Unlock()
+		if before == nil || now != before {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("plugin %q does not end: %w", g.name, ctx.Err())
+		}
+	}
+}
+
 // refusal tells whether only a person can change what hinders a start.
 func refusal(err error) bool {
 	return errors.As(err, new(*ChecksumError)) || errors.As(err, new(*UnsuitableError)) || errors.Is(err, ErrNotFound)
@@ -317,5 +352,8 @@ func (g *guest) outage() error {
 }
 
 func (g *guest) emit(what, detail string) {
+	if g.asked {
+		return
+	}
 	g.host.emit(event.New(time.Now(), event.Plugin, "plugin", g.name, "event", what, "detail", detail))
 }

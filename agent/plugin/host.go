@@ -61,6 +61,7 @@ type Host struct {
 	mu       sync.Mutex
 	plugins  map[string]*site.Plugin
 	guests   map[string]*guest
+	asked    map[string]*guest // started with other settings than those of guests
 	channels map[string]*Channel
 	sinks    map[string]*Sink
 	closed   bool
@@ -83,7 +84,7 @@ func NewHost(o Options) (*Host, error) {
 	if o.MaxBackoff < o.MinBackoff {
 		o.MaxBackoff = max(30*time.Second, o.MinBackoff)
 	}
-	h := &Host{o: o, guests: make(map[string]*guest), channels: make(map[string]*Channel), sinks: make(map[string]*Sink)}
+	h := &Host{o: o, guests: make(map[string]*guest), asked: make(map[string]*guest), channels: make(map[string]*Channel), sinks: make(map[string]*Sink)}
 	if o.DataDir != "" {
 		h.cache.dir = filepath.Join(o.DataDir, "cache", "plugins")
 	}
@@ -102,17 +103,16 @@ func NewHost(o Options) (*Host, error) {
 }
 
 // Configure replaces the site's plugin blocks, and returns the running plugins to which the change matters: they keep
-// running as they are until Restart.
+// running as they are until Renew.
 func (h *Host) Configure(plugins []*site.Plugin) (changed []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	before := h.plugins
 	h.plugins = make(map[string]*site.Plugin, len(plugins))
 	for _, p := range plugins {
 		h.plugins[p.Name] = p
 	}
-	for name := range h.guests {
-		if !same(before[name], h.plugins[name]) {
+	for name, g := range h.guests {
+		if !g.has(h.settingsOf(name)) {
 			changed = append(changed, name)
 		}
 	}
@@ -120,10 +120,7 @@ func (h *Host) Configure(plugins []*site.Plugin) (changed []string) {
 	return changed
 }
 
-func same(a, b *site.Plugin) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
+func same(a, b site.Plugin) bool {
 	return a.Path == b.Path && a.Version == b.Version && maps.Equal(a.Env, b.Env)
 }
 
@@ -131,6 +128,10 @@ func same(a, b *site.Plugin) bool {
 func (h *Host) settings(name string) site.Plugin {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	return h.settingsOf(name)
+}
+
+func (h *Host) settingsOf(name string) site.Plugin {
 	if p := h.plugins[name]; p != nil {
 		return *p
 	}
@@ -155,8 +156,33 @@ func (h *Host) guest(name string) (*guest, error) {
 	}
 	g := h.guests[name]
 	if g == nil {
-		g = newGuest(h, name)
+		g = newGuest(h, h.settingsOf(name), false)
 		h.guests[name] = g
+	}
+	return g, nil
+}
+
+// toAsk is the plugin's guest with the settings of now. While the one that serves has others, it is one beside it.
+func (h *Host) toAsk(ctx context.Context, name string) (*guest, error) {
+	g, err := h.guest(name)
+	if err != nil {
+		return nil, err
+	}
+	settings := h.settings(name)
+	if g.has(settings) {
+		return g, nil
+	}
+	h.mu.Lock()
+	before := h.asked[name]
+	if before != nil && before.has(settings) {
+		h.mu.Unlock()
+		return before, nil
+	}
+	g = newGuest(h, settings, true)
+	h.asked[name] = g
+	h.mu.Unlock()
+	if before != nil {
+		return g, stopAll(ctx, []*guest{before})
 	}
 	return g, nil
 }
@@ -189,7 +215,7 @@ func (h *Host) Describe(ctx context.Context, name string) (*protocol.Description
 
 // running starts a plugin if it does not run; a start that fails is an error at once.
 func (h *Host) running(ctx context.Context, name string) (*running, *protocol.Description, error) {
-	g, err := h.guest(name)
+	g, err := h.toAsk(ctx, name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -281,7 +307,19 @@ func (h *Host) Restart(name string) error {
 	return nil
 }
 
-// Prune ends the plugins that have no channel and no sink.
+// Renew starts a plugin again as the site says now, and returns when the process of before is gone.
+func (h *Host) Renew(ctx context.Context, name string) error {
+	settings := h.settings(name)
+	h.mu.Lock()
+	g := h.guests[name]
+	h.mu.Unlock()
+	if g == nil {
+		return nil
+	}
+	return g.renew(ctx, settings)
+}
+
+// Prune ends the plugins that have no channel and no sink, and those that were started to be asked.
 func (h *Host) Prune(ctx context.Context) error {
 	h.mu.Lock()
 	used := make(map[string]bool)
@@ -291,7 +329,8 @@ func (h *Host) Prune(ctx context.Context) error {
 	for _, s := range h.sinks {
 		used[s.plugin] = true
 	}
-	var idle []*guest
+	idle := slices.Collect(maps.Values(h.asked))
+	clear(h.asked)
 	for name, g := range h.guests {
 		if !used[name] {
 			idle = append(idle, g)
@@ -312,6 +351,7 @@ func (h *Host) Close(ctx context.Context) error {
 	}
 	h.closed = true
 	channels, sinks, guests := slices.Collect(maps.Values(h.channels)), slices.Collect(maps.Values(h.sinks)), slices.Collect(maps.Values(h.guests))
+	guests = slices.AppendSeq(guests, maps.Values(h.asked))
 	h.mu.Unlock()
 	var wg sync.WaitGroup
 	errs := make([]error, len(channels)+len(sinks))

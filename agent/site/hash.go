@@ -217,7 +217,7 @@ func (l *loader) hashAll() {
 	}
 	for _, c := range s.Channels {
 		put("channel", c.Name, func(d *digest) {
-			d.text(c.Plugin)
+			d.plugin(l.site, c.Plugin)
 			d.values(c.Config.Values)
 			d.int(int64(len(c.Devices)))
 			for _, x := range c.Devices {
@@ -236,7 +236,7 @@ func (l *loader) hashAll() {
 	}
 	for _, k := range s.Sinks {
 		put("sink", k.Name, func(d *digest) {
-			d.text(k.Plugin)
+			d.plugin(l.site, k.Plugin)
 			d.values(k.Config.Values)
 			d.text(fmt.Sprintf("%q %q", k.Include, k.Exclude))
 			d.int(int64(k.BatchSize), int64(k.FlushInterval))
@@ -248,10 +248,7 @@ func (l *loader) hashAll() {
 func (l *loader) hashSettings(put func(kind, name string, f func(d *digest))) {
 	s := l.site
 	for _, p := range s.Plugins {
-		put("plugin", p.Name, func(d *digest) {
-			d.text(p.Path, p.Version)
-			d.any(p.Env)
-		})
+		put("plugin", p.Name, func(d *digest) { d.plugin(s, p.Name) })
 	}
 	for _, x := range s.Libraries {
 		put("library", x.Name, func(d *digest) { d.text(x.File, x.Version, string(l.inputs[x.File])) })
@@ -265,6 +262,17 @@ func (l *loader) hashSettings(put func(kind, name string, f func(d *digest))) {
 	})
 	put("journal", "", func(d *digest) { d.int(s.Journal.MaxBytes, int64(s.Journal.MaxAge), int64(s.Journal.Sync)) })
 	put("api", "", func(d *digest) { d.text(s.API.Listen, s.API.CertFile, s.API.KeyFile, s.API.Token) })
+}
+
+// plugin hashes which program a plugin is: what it serves starts anew with it.
+func (d *digest) plugin(s *Site, name string) {
+	d.text(name)
+	for _, p := range s.Plugins {
+		if p.Name == name {
+			d.text(p.Path, p.Version)
+			d.any(p.Env)
+		}
+	}
 }
 
 func (d *digest) model(l *loader, m *Model) {

@@ -204,8 +204,13 @@ func channelDetail(old, new *Site, a, b *Channel) string {
 	hb.values(b.Config.Values)
 	if a.Plugin != b.Plugin {
 		parts = append(parts, fmt.Sprintf("plugin %s, was %s", b.Plugin, a.Plugin))
-	} else if ha.sum() != hb.sum() {
-		parts = append(parts, "its config")
+	} else {
+		if old.hashes["plugin "+a.Plugin] != new.hashes["plugin "+b.Plugin] {
+			parts = append(parts, "its plugin")
+		}
+		if ha.sum() != hb.sum() {
+			parts = append(parts, "its config")
+		}
 	}
 	var devices []string
 	for _, d := range a.Devices {
