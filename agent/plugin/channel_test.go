@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -187,8 +188,13 @@ func TestCrashLoop(t *testing.T) {
 	if _, err := c.Write(limit(t), "a_dev", "setpoint", 1); err == nil || !strings.Contains(err.Error(), "crash at start") {
 		t.Errorf("write: %v", err)
 	}
-	// Cured, it comes up by itself.
-	k.Configure(nil)
+	// Cured, it comes up.
+	if changed := k.Configure(nil); !slices.Equal(changed, []string{"faulty"}) {
+		t.Errorf("the change matters to %v", changed)
+	}
+	if err := k.Renew(limit(t), "faulty"); err != nil {
+		t.Fatal(err)
+	}
 	eventually(t, "running", func() bool { return k.plugin("faulty").State == Running && c.Status().State == Running })
 }
 
@@ -340,45 +346,6 @@ func TestChildrenOfPluginGoWithIt(t *testing.T) {
 	kill(t, k.plugin("faulty").PID)
 	eventually(t, "the channel is open again", func() bool { return c.Status().Reopens == 1 && c.Status().State == Running })
 	eventually(t, "the child is gone", func() bool { return !alive(r.Answer) })
-}
-
-func TestRestart(t *testing.T) {
-	k := newKit(t, nil)
-	record := filepath.Join(k.dir, "record")
-	c := k.open("faulty", faulty("a", record))
-	pid := k.plugin("faulty").PID
-	if err := k.Restart("faulty"); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "open on a new process", func() bool {
-		p := k.plugin("faulty")
-		return p.State == Running && p.PID != pid && c.Status().State == Running
-	})
-	if alive(pid) {
-		t.Error("the old process is still there")
-	}
-	if !strings.Contains(recorded(record), "safe=true") {
-		t.Error("the drain wrote no safe value")
-	}
-	if err := k.Restart("nobody"); err == nil {
-		t.Error("a plugin that does not run was restarted")
-	}
-}
-
-func TestPrune(t *testing.T) {
-	k := newKit(t, nil)
-	c := k.open("faulty", faulty("a", filepath.Join(k.dir, "record")))
-	pid := k.plugin("faulty").PID
-	if err := k.Prune(limit(t)); err != nil || !alive(pid) {
-		t.Fatalf("a used plugin was pruned (%v)", err)
-	}
-	if err := c.Drain(limit(t)); err != nil {
-		t.Fatal(err)
-	}
-	if err := k.Prune(limit(t)); err != nil || alive(pid) {
-		t.Errorf("an idle plugin was not pruned (%v)", err)
-	}
-	k.open("faulty", faulty("a", filepath.Join(k.dir, "record")))
 }
 
 func TestSameChannelTwice(t *testing.T) {
