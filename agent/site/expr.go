@@ -14,16 +14,6 @@ type Expr struct {
 // Given tells whether the expression was written.
 func (e Expr) Given() bool { return e.Expression != nil }
 
-// Name is what the expression stands for when it is a name and nothing else, such as device.meter.power.
-func (e Expr) Name() (Ref, bool) {
-	t, ok := e.Scope.asTraversal(e.Expression)
-	if !ok {
-		return Ref{}, false
-	}
-	ref, diags := e.Scope.Resolve(t)
-	return ref, !diags.HasErrors()
-}
-
 // Scope says what the names of an expression mean.
 type Scope struct {
 	// Constants holds var, constant locals, each, and the functions.
