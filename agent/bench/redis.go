@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"math"
 	"net"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,10 +15,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/voltage-edge/voltage/agent/compile"
-	"github.com/voltage-edge/voltage/agent/site"
 	"github.com/voltage-edge/voltage/agent/store"
-	"github.com/voltage-edge/voltage/lua"
 	"github.com/voltage-edge/voltage/sdk"
 	"github.com/voltage-edge/voltage/sdk/frame"
 )
@@ -41,33 +36,18 @@ func (plainSchemas) Profile(context.Context, string, string) (*sdk.ProfileRespon
 	return &sdk.ProfileResponse{}, nil
 }
 
-// share is a Redis with the libraries and the programs of the site that is compared.
-type share struct {
-	ctx    context.Context
-	pid    int
-	store  *store.Store
-	client *redis.Client
-	device *site.Device
-	clock  int64
-}
+// share is a room in which the two are compared.
+type share struct{ *room }
 
 // redisShare compares what a frame costs Redis, with rules and alarms on it, with what the plain write of its values
 // into a hash costs. Both run in turn on one server, so that what else the machine does weighs on both alike.
 func redisShare(ctx context.Context, b *bench) ([]figure, error) {
-	server, address, err := b.redis(ctx)
+	r, err := b.room(ctx, "share", shareSite())
 	if err != nil {
 		return nil, err
 	}
-	defer server.Wait()
-	defer server.Process.Kill()
-	s, err := b.share(ctx, address)
-	if err != nil {
-		return nil, err
-	}
-	defer s.store.Close()
-	s.pid = server.Process.Pid
-	s.client = redis.NewClient(&redis.Options{Addr: address})
-	defer s.client.Close()
+	defer r.close()
+	s := &share{r}
 	// A hash of 100 fields would be a list pack else, which a hash of a site's values soon is not.
 	if err := s.client.ConfigSet(ctx, "hash-max-listpack-entries", "16").Err(); err != nil {
 		return nil, err
@@ -81,41 +61,6 @@ func redisShare(ctx context.Context, b *bench) ([]figure, error) {
 		figures = append(figures, f)
 	}
 	return figures, nil
-}
-
-// share opens the store on a server and loads libraries and programs.
-func (b *bench) share(ctx context.Context, address string) (*share, error) {
-	file := filepath.Join(b.dir, "share.hcl")
-	if err := os.WriteFile(file, []byte(shareSite()), 0o644); err != nil {
-		return nil, err
-	}
-	s, diags := site.Load(ctx, file, site.Options{Schemas: plainSchemas{}})
-	if diags.HasErrors() {
-		return nil, diags
-	}
-	programs, diags := compile.Compile(s)
-	if diags.HasErrors() {
-		return nil, diags
-	}
-	st, err := store.Open(ctx, store.Options{
-		Site: s.Name, Config: site.Store{Addresses: []string{address}, Mode: "single"}, DataDir: filepath.Join(b.dir, "share"), RunDir: filepath.Join(b.dir, "r"),
-	})
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range []string{"models", "alarms", "rules"} {
-		lib, err := lua.Bundle(name)
-		if err != nil {
-			return nil, err
-		}
-		if err := st.Load(ctx, lib); err != nil {
-			return nil, err
-		}
-	}
-	if err := st.LoadPrograms(ctx, programs); err != nil {
-		return nil, err
-	}
-	return &share{ctx: ctx, store: st, device: s.Devices[0], clock: time.Now().UnixMilli()}, nil
 }
 
 // compare measures a variant: own, peer, own, peer and so on, each over the same frames.
@@ -152,19 +97,6 @@ func (s *share) compare(v variant) (figure, error) {
 		f.note += ", " + v.name
 	}
 	return f, nil
-}
-
-// used is the processor time of the server for what do does, in µs.
-func (s *share) used(do func() error) (float64, error) {
-	before, err := cpu(s.pid)
-	if err != nil {
-		return 0, err
-	}
-	if err := do(); err != nil {
-		return 0, err
-	}
-	after, err := cpu(s.pid)
-	return float64((after - before).Nanoseconds()) / 1e3, err
 }
 
 // apply takes the frames through the libraries, as the intake does, n in a batch.
@@ -232,13 +164,20 @@ func (b *bench) redis(ctx context.Context) (*exec.Cmd, string, error) {
 	return cmd, address, nil
 }
 
-func shareSite() string {
+// shareDevices are a device d of 100 points and an output.
+func shareDevices() string {
 	var s strings.Builder
 	s.WriteString("site \"share\" {}\nchannel \"c\" {\n  plugin = \"none\"\n  every = \"100ms\"\n}\ndevice \"d\" {\n  channel = channel.c\n")
 	for p := range sharePoints {
 		fmt.Fprintf(&s, "  point \"p%d\" {\n    address = \"%d\"\n    type = \"float32\"\n  }\n", p, p)
 	}
 	s.WriteString("}\ndevice \"o\" {\n  channel = channel.c\n  point \"out\" {\n    address = \"out\"\n    type = \"float32\"\n    access = \"w\"\n    write {\n      min = 0\n      max = 100\n      safe = 0\n    }\n  }\n}\n")
+	return s.String()
+}
+
+func shareSite() string {
+	var s strings.Builder
+	s.WriteString(shareDevices())
 	for r := range shareRules {
 		fmt.Fprintf(&s, "rule \"r%d\" {\n  when = device.d.p%d > 50 && device.d.p%d < 90\n  set \"o.out\" {\n    value = 1\n    ttl = \"5s\"\n  }\n}\n", r, r%sharePoints, (r+7)%sharePoints)
 	}
