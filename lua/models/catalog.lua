@@ -43,7 +43,7 @@ do
   -- build makes the catalog of a site that was opened anew. Nothing is written.
   function Catalog.build(site)
     local catalog = {
-      models = {}, order = {}, readers = {}, readable = {}, writable = {}, packed = {}, newest = {}, good = {}, sweep_at = 0, cursor = '0',
+      models = {}, order = {}, readers = {}, readable = {}, writable = {}, packed = {}, newest = {}, good = {}, sweep_at = 0, cursor = '0', ids = {},
     }
     site.catalog = catalog
     for _, item in ipairs(site.items) do

@@ -32,11 +32,11 @@ do
     return value
   end
 
+  -- next_id is the clock, and how many came at the same ms.
   local function next_id(site, now)
-    local seq = site.state.items['@seq'] or { n = 0 }
-    seq.n = seq.n + 1
-    State.put(site.state, '@seq', seq)
-    return string.format('%.0f-%d', now, seq.n)
+    local ids = site.catalog.ids
+    if ids.at == now then ids.n = ids.n + 1 else ids.at, ids.n = now, 1 end
+    return string.format('%.0f-%d', now, ids.n)
   end
 
   -- put makes, replaces or withdraws a request. args is that of model_set_value. It gives the request's id.

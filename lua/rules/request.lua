@@ -120,22 +120,37 @@ do
     site.requests[name] = nil
   end
 
-  -- flush writes what was said since the last flush: hash and events, in order.
+  -- flush writes what was said since the last flush: as events, in order, and what is left of it in the hash.
   function Request.flush(site)
     local written = site.written
+    if #written == 0 then return end
+    local fields, last = {}, {}
     for i = 1, #written do
       local w = written[i]
-      local field, r = w.output .. '\0' .. owner(w.name), w.request
+      local who, r = owner(w.name), w.request
+      local field = w.output .. '\0' .. who
+      if last[field] == nil then fields[#fields + 1] = field end
+      last[field] = r or false
       if r then
-        redis.call('HSET', site.keys[6], field, cmsgpack.pack(r))
         Events.add(site.events, 'request', w.t, {
-          'output', w.output, 'owner', owner(w.name), 'value', r.value, 'priority', r.priority, 'ttl', r.ttl or '',
+          'output', w.output, 'owner', who, 'value', r.value, 'priority', r.priority, 'ttl', r.ttl or '',
           'rev', r.rev, 'id', r.id, 'why', r.why })
       else
-        redis.call('HDEL', site.keys[6], field)
-        Events.add(site.events, 'request', w.t, { 'output', w.output, 'owner', owner(w.name), 'value', '' })
+        Events.add(site.events, 'request', w.t, { 'output', w.output, 'owner', who, 'value', '' })
       end
       written[i] = nil
     end
+    local set, n, gone, m = {}, 0, {}, 0
+    for _, field in ipairs(fields) do
+      if last[field] then
+        set[n + 1], set[n + 2] = field, cmsgpack.pack(last[field])
+        n = n + 2
+      else
+        m = m + 1
+        gone[m] = field
+      end
+    end
+    Write.all('HSET', site.keys[6], set, n)
+    Write.all('HDEL', site.keys[6], gone, m)
   end
 end

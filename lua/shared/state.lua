@@ -2,6 +2,7 @@
 -- Fields that begin with @ are the library's own: @schema, the schema number, and @clock, the clock when state was last
 -- written. cmsgpack keeps every number exactly.
 --#include shared/library.lua
+--#include shared/write.lua
 local State = {}
 do
   -- load reads the hash. It fails with NEWERSTATE when a newer library wrote it. migrate(old, items), if given, brings the
@@ -49,19 +50,25 @@ do
   -- flush writes what was marked, with the clock.
   function State.flush(state, clock)
     if #state.order == 0 then return end
-    if state.schema ~= Library.schema then
-      redis.call('HSET', state.key, '@schema', Library.schema)
-      state.schema = Library.schema
-    end
+    local set, n, gone, m = {}, 0, {}, 0
     for _, item in ipairs(state.order) do
       local value = state.items[item]
       if value == nil then
-        redis.call('HDEL', state.key, item)
+        m = m + 1
+        gone[m] = item
       else
-        redis.call('HSET', state.key, item, cmsgpack.pack(value))
+        set[n + 1], set[n + 2] = item, cmsgpack.pack(value)
+        n = n + 2
       end
     end
-    redis.call('HSET', state.key, '@clock', string.format('%.17g', clock))
+    if state.schema ~= Library.schema then
+      set[n + 1], set[n + 2] = '@schema', Library.schema
+      n = n + 2
+      state.schema = Library.schema
+    end
+    set[n + 1], set[n + 2] = '@clock', string.format('%.17g', clock)
+    Write.all('HSET', state.key, set, n + 2)
+    Write.all('HDEL', state.key, gone, m)
     state.marked, state.order = {}, {}
   end
 end

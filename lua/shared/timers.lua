@@ -1,5 +1,6 @@
 -- Deadlines of items: a binary heap in memory over the sorted set that keeps them. A change is written once, at the end
 -- of a call. Deadlines of the same ms come in the order of rank, then of setting.
+--#include shared/write.lua
 local Timers = {}
 do
   local function before(a, b)
@@ -100,17 +101,22 @@ do
     local items = {}
     for item in pairs(timers.changed) do items[#items + 1] = item end
     table.sort(items)
+    local set, n, gone, m = {}, 0, {}, 0
     for _, item in ipairs(items) do
       local at = Timers.get(timers, item)
       if at ~= timers.saved[item] then
         if at then
-          redis.call('ZADD', timers.key, string.format('%.17g', at), item)
+          set[n + 1], set[n + 2] = string.format('%.17g', at), item
+          n = n + 2
         else
-          redis.call('ZREM', timers.key, item)
+          m = m + 1
+          gone[m] = item
         end
         timers.saved[item] = at
       end
     end
+    Write.all('ZADD', timers.key, set, n)
+    Write.all('ZREM', timers.key, gone, m)
     timers.changed = {}
   end
 end
