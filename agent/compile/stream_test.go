@@ -232,53 +232,23 @@ func TestRulesOnRandomStreams(t *testing.T) {
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
 			at += int64(rapid.SampledFrom([]int{0, 1, 500, 1000, 1000, 3000, 20000}).Draw(t, "gap"))
 			s := step{device: rapid.IntRange(0, 1).Draw(t, "from"), t: at}
+			silent := rapid.IntRange(0, 4).Draw(t, "silent") == 0
 			for p := range s.values {
+				if silent {
+					s.values[p] = math.NaN()
+					continue
+				}
 				s.values[p] = rapid.SampledFrom([]float64{-2, -1, 0, 1, 2, math.NaN()}).Draw(t, "value")
 			}
 			steps = append(steps, s)
 		}
 		want := expected(rules, places, steps)
-		for _, way := range []string{"frame by frame", "in batches", "with restarts"} {
+		for _, way := range []string{"frame by frame", "in batches", "with restarts", "with the library loaded anew"} {
 			if err := server.Del(ctx, k...).Err(); err != nil {
 				t.Fatal(err)
 			}
 			loadProgram(t, server.Client, k, programs.Rules)
-			builders := [2]*frame.Builder{}
-			for d := range builders {
-				builders[d], _ = frame.NewBuilder(table)
-			}
-			for i := 0; i < len(steps); {
-				args, kept := []any{""}, []any{}
-				seen := map[int]bool{}
-				for i < len(steps) && !seen[steps[i].device] && (len(seen) == 0 || way == "in batches") {
-					s := steps[i]
-					seen[s.device] = true
-					b := builders[s.device]
-					for p, v := range s.values {
-						if math.IsNaN(v) {
-							b.SetBad(p, frame.Bad)
-						} else {
-							b.Set(p, v)
-						}
-					}
-					name, packed := fmt.Sprintf("d%d", s.device), b.Pack(nil, time.UnixMilli(s.t))
-					args = append(args, name, s.t, packed)
-					kept = append(kept, name, packed)
-					args[0] = s.t
-					i++
-				}
-				if err := server.FCall(ctx, "rules_batch_execute", k, args...).Err(); err != nil {
-					t.Fatal(err)
-				}
-				if err := server.HSet(ctx, k[4], kept...).Err(); err != nil {
-					t.Fatal(err)
-				}
-				if way == "with restarts" && i%3 == 0 {
-					if err := server.Set(ctx, k[0], fmt.Sprint("restart", i), 0).Err(); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
+			feed(t, server, k, "rules_batch_execute", table, steps, way)
 			events, err := server.XRange(ctx, k[6], "-", "+").Result()
 			if err != nil {
 				t.Fatal(err)

@@ -62,8 +62,8 @@ do
   end
 
   -- affected lists the alarms for which a frame may change something. This is the path that runs for every frame: an alarm
-  -- costs one call and two comparisons.
-  local function affected(readers, values)
+  -- costs one call and two comparisons; so it does when the device is silent and the alarm knows that.
+  local function affected(readers, values, device)
     local alarms, reads, slots = readers.alarms, readers.reads, readers.slots
     local known = values.known
     local found, n = nil, 0
@@ -76,7 +76,12 @@ do
       else
         same = v == alarm.steady
       end
-      if not same or not known and is_bad(values, slots[k]) then
+      if same then
+        same = known or not is_bad(values, slots[k])
+      elseif v == nil and not known then
+        same = alarm.deaf ~= nil and alarm.deaf[device] ~= nil and is_bad(values, slots[k])
+      end
+      if not same then
         n = n + 1
         found = found or {}
         found[n] = alarm
@@ -102,9 +107,9 @@ do
       State.put(site.state, '@frame:' .. site.head.devices[i].name, nil)
     end
     Frame.take(layout, values, packed)
-    local found = affected(readers, values)
+    local device = site.head.devices[i].name
+    local found = affected(readers, values, device)
     if found then
-      local device = site.head.devices[i].name
       for _, alarm in ipairs(found) do
         Machine.sample(panel, alarm, device, t, ts, not values.known and is_bad(values, alarm.slots[i]))
       end

@@ -119,11 +119,14 @@ do
   end
 
   -- window sets what a sample may say without changing anything: numbers from lo to hi, or for the kinds that say yes or
-  -- no (lo is nil) the verdict steady. It depends on the state, and is set again whenever that changes.
+  -- no (lo is nil) the verdict steady. And deaf, the devices (device → true) whose next bad sample changes nothing while
+  -- the value is unknown; nil: none. It depends on the state, and is set again whenever that changes.
   function Verdict.window(alarm)
     local s, class, item = alarm.s, alarm.class, alarm.item
     local violating = (s.active == true and s.pending ~= 'off') or s.pending == 'on'
     local closed = s.bad ~= nil or s.deferred ~= nil
+    local holds = s.disabled or item.unknown ~= 'true' and item.unknown ~= 'false' and s.pending ~= 'off'
+    alarm.deaf = holds and class ~= 'stale' and s.bad or nil
     if item.kind == 'rate' or class == 'stale' or class == 'manual' then
       alarm.lo, alarm.hi, alarm.steady = nil, nil, NEVER
     elseif class == 'plain' then

@@ -18,6 +18,8 @@ do
   local FEW = 16
   -- NEVER is no verdict: a rule whose quiet verdict it is, is stepped at its next evaluation.
   local NEVER = {}
+  -- FAILING is the verdict of a rule that fails: it is stepped each time, which counts the error.
+  local FAILING = {}
   local NOBODY = {}
 
   -- save marks a rule's state to be written, with the counters as they are now.
@@ -272,17 +274,44 @@ do
     for rule in pairs(others) do ask(site.D, rule) end
   end
 
+  -- verdicts are those of a sweep's rules while nothing of its device is known: they read nothing else, so they stay the same.
+  local function verdicts(each)
+    local unknown = {}
+    for k, rule in ipairs(each.rules) do
+      local ok, verdict = pcall(rule.judge)
+      if ok then unknown[k] = verdict else unknown[k] = FAILING end
+    end
+    each.unknown = unknown
+    return unknown
+  end
+
+  -- dark lists the rules of a device's sweeps whose verdict is new while nothing of the device is known.
+  local function dark(site, i)
+    local sweeps = site.sweeps[i]
+    for s = 1, #sweeps do
+      local each = sweeps[s]
+      local rules, seen, unknown = each.rules, each.seen, each.unknown or verdicts(each)
+      for k = 1, #rules do
+        if seen[k] ~= unknown[k] then pending[#pending + 1] = rules[k] end
+      end
+    end
+  end
+
   -- gather lists the rules that device i's frame at t has something to do for: each whose verdict is not the one seen last,
   -- and each that acts again. It is the only work for the many rules of which nothing is new.
   local function gather(site, i, t)
     local D = site.D
     local values = D[i]
-    local swept = values.known or values.bad ~= nil and #values.bad <= FEW
+    local bad, swept = values.bad, true
     pending = {}
     if values.known then
       sweep(site, i, NOBODY)
-    elseif swept then
+    elseif not bad then
+      dark(site, i)
+    elseif #bad <= FEW then
       around(site, i)
+    else
+      swept = false
     end
     local list = swept and site.singles[i] or site.lists[i]
     for k = 1, #list do ask(D, list[k]) end

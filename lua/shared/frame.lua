@@ -40,13 +40,23 @@ do
       head = struct.pack('<HI4', device.n, device.id),
       size = HEADER + 9 * device.n + floor((device.n + 7) / 8),
       quality = HEADER + 8 * device.n,
-      read = reader(used),
+      read = reader(used), silence = {},
     }
   end
 
   -- fits tells whether a packed frame is one of the layout's point table.
   function Frame.fits(layout, packed)
     return byte(packed, 1) == VERSION and sub(packed, 3, 8) == layout.head and #packed >= layout.size
+  end
+
+  -- silent tells whether all numbers of a frame have the same quality: that of a device that does not answer.
+  local function silent(layout, packed, quality)
+    local like = layout.silence[quality]
+    if not like then
+      like = string.rep(string.char(quality), layout.n)
+      layout.silence[quality] = like
+    end
+    return sub(packed, layout.quality + 1, layout.quality + layout.n) == like
   end
 
   -- take puts a frame's values into v, nil where the quality is bad, and sets v.known; v.bad lists the slots that are nil when
@@ -59,8 +69,17 @@ do
       v.bad, v.t = nil, nil
       return
     end
-    layout.read(v, packed)
     if layout.aged then v.t = struct.unpack('<d', packed, 9) end
+    local first = byte(packed, layout.quality + 1)
+    if first and first % 4 >= BAD and silent(layout, packed, first) then
+      if not v.silent then
+        for _, slot in ipairs(layout.used) do v[slot] = nil end
+      end
+      v.known, v.bad, v.silent = #layout.used == 0, nil, true
+      return
+    end
+    v.silent = nil
+    layout.read(v, packed)
     if byte(packed, 2) % 2 == FLAG_KNOWN then
       v.known, v.bad = true, nil
       return
