@@ -110,3 +110,40 @@ func TestBundleRefusesUnknownNames(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestIncludesOfASitesLibrary(t *testing.T) {
+	dir := t.TempDir()
+	const end = "function Library.functions.mine_go() return 1 end\n"
+	tree := write(t, dir, "mine/library.lua", declared+"--#include shared/frame.lua\n--#include mine/a.lua\n--#include shared/logic.lua\n"+end)
+	write(t, dir, "mine/a.lua", "-- of the tree\n")
+	write(t, dir, "mine/shared/logic.lua", "-- beside the file\n")
+	write(t, dir, "shared/logic.lua", "-- in the tree\n")
+	lib, err := lua.BundleFile(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]bool{"-- of the tree": true, "-- beside the file": true, "-- in the tree": false, "Frame": true} {
+		if strings.Contains(lib.Source, text) != want {
+			t.Errorf("%q is in the library: %v", text, !want)
+		}
+	}
+	var got []string
+	for _, file := range lua.Parts(tree) {
+		rel, err := filepath.Rel(dir, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, rel)
+	}
+	if want := "mine/library.lua mine/a.lua mine/shared/logic.lua"; strings.Join(got, " ") != want {
+		t.Errorf("it is made of %v, want %s", got, want)
+	}
+	// Another name of the main file: only what is beside it.
+	alone := write(t, dir, "mine/main.lua", declared+"--#include mine/a.lua\n"+end)
+	if _, err := lua.BundleFile(alone); err == nil {
+		t.Error("a file outside of its folder was included")
+	}
+	if parts := lua.Parts(alone); len(parts) != 1 || parts[0] != alone {
+		t.Errorf("it is made of %v", parts)
+	}
+}

@@ -46,25 +46,46 @@ func BundleAs(name, suffix string) (Library, error) {
 	return lib, nil
 }
 
-// BundleFile bundles a site's own library from its main file. An include is looked for beside the file, then among the
-// sources that come with the program.
+// BundleFile bundles a site's own library from its main file. An include is looked for beside the file, then, when the file
+// is NAME/library.lua as in the tree of the sources, in that tree, then among the sources that come with the program.
 func BundleFile(file string) (Library, error) { return BundleFileAs(file, "") }
 
 // BundleFileAs is BundleFile under another name, as in BundleAs.
 func BundleFileAs(file, suffix string) (Library, error) {
-	dir := filepath.Dir(file)
+	lib, _, err := bundleFile(file, suffix)
+	return lib, err
+}
+
+// Parts are the files on disk that a site's own library is made of, the main one first. When it can't be bundled they are
+// those up to where that shows.
+func Parts(file string) []string {
+	_, parts, _ := bundleFile(file, "")
+	return parts
+}
+
+func bundleFile(file, suffix string) (lib Library, parts []string, err error) {
 	base := filepath.Base(file)
-	lib, err := bundle(base, suffix, func(name string) ([]byte, error) {
-		b, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
-		if err == nil || !os.IsNotExist(err) || name == base {
-			return b, err
+	folders := []string{filepath.Dir(file)}
+	if base == "library.lua" {
+		folders = append(folders, filepath.Dir(folders[0]))
+	}
+	lib, err = bundle(base, suffix, func(name string) ([]byte, error) {
+		for _, dir := range folders {
+			path := filepath.Join(dir, filepath.FromSlash(name))
+			b, err := os.ReadFile(path)
+			if err == nil || name == base {
+				parts = append(parts, path)
+			}
+			if err == nil || !os.IsNotExist(err) || name == base {
+				return b, err
+			}
 		}
 		return sources.ReadFile(name)
 	})
 	if err != nil {
-		return Library{}, fmt.Errorf("bundling %s: %w", file, err)
+		return Library{}, parts, fmt.Errorf("bundling %s: %w", file, err)
 	}
-	return lib, nil
+	return lib, parts, nil
 }
 
 func hashOf(texts ...string) string {

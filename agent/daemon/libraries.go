@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -136,6 +138,7 @@ func (l *librarySources) watch(ctx context.Context, a *Agent) {
 				delete(due, name)
 				if _, err := a.loadLibrary(ctx, name, ""); err != nil {
 					a.log.Error("a changed library file is not loaded; the one before goes on", "library", name, "file", l.files[name], "error", err)
+					a.setTrouble(aboutLibrary+name, fmt.Sprintf("library %s: its changed file is refused, and the one before goes on: %v", name, err))
 				}
 			}
 		}
@@ -153,9 +156,11 @@ func (l *librarySources) watcher(a *Agent) (events chan fsnotify.Event, errs cha
 		a.log.Error("library files are not watched; load them by command", "error", err)
 		return nil, nil, func() {}
 	}
-	for _, file := range l.files {
-		if err := w.Add(filepath.Dir(file)); err != nil {
-			a.log.Error("a library file is not watched; load it by command", "file", file, "error", err)
+	for _, name := range slices.Sorted(maps.Keys(l.files)) {
+		for _, file := range lua.Parts(l.files[name]) {
+			if err := w.Add(filepath.Dir(file)); err != nil {
+				a.log.Error("a library file is not watched; load it by command", "file", file, "error", err)
+			}
 		}
 	}
 	return w.Events, w.Errors, func() { w.Close() }
@@ -164,7 +169,7 @@ func (l *librarySources) watcher(a *Agent) (events chan fsnotify.Event, errs cha
 // nameOf is the library that a file is of, empty for any other file.
 func (l *librarySources) nameOf(path string) string {
 	for name, file := range l.files {
-		if filepath.Clean(file) == filepath.Clean(path) {
+		if slices.Contains(lua.Parts(file), filepath.Clean(path)) {
 			return name
 		}
 	}

@@ -6,13 +6,9 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/voltage-edge/voltage/lua"
 )
 
 // Every command answers with JSON for programs, and what becomes of a set is in its exit code.
@@ -91,60 +87,6 @@ func (a *agent) http(t *testing.T) {
 			t.Errorf("%s gives %s, %v: %.200s", path, resp.Status, err, body)
 		}
 	}
-}
-
-// A library is replaced while the site runs, a broken one is refused, and a roll-back puts the one before back.
-func TestALibraryIsReplacedAndRolledBack(t *testing.T) {
-	short(t)
-	plant := newPlant(t, 110)
-	a := newAgent(t, peakSite(plant.Address(), 80, ""))
-	a.start()
-	a.eventually("the peak is shaved", func() error { return aboutSetpoint(plant, 30, 1.5) })
-
-	folder := filepath.Join(filepath.Dir(a.data), "lua")
-	if out, err := exec.Command("cp", "-r", "../../lua", folder).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	file := filepath.Join(folder, "rules", "library.lua")
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bundled, err := lua.Bundle("rules")
-	if err != nil {
-		t.Fatal(err)
-	}
-	newer := regexp.MustCompile(`(?m)^--#version .*$`).ReplaceAllString(string(text), "--#version 9.9.9")
-	if newer == string(text) {
-		t.Fatalf("the version %s does not stand in %s", bundled.Version, file)
-	}
-	write := func(text string) {
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(newer)
-	if out := a.run("library", "load", "rules", file); !strings.Contains(out, "9.9.9") {
-		t.Errorf("load does not show the new version:\n%s", out)
-	}
-	setLoad(t, plant, 100)
-	a.eventually("the new library decides", func() error { return aboutSetpoint(plant, 20, 1.5) })
-
-	write(newer + "\nthis is no Lua\n")
-	if code, out := a.code("library", "load", "rules", file); code == 0 {
-		t.Errorf("a broken library is loaded:\n%s", out)
-	}
-	setLoad(t, plant, 110)
-	a.eventually("the one before goes on", func() error { return aboutSetpoint(plant, 30, 1.5) })
-
-	a.run("library", "rollback", "rules")
-	for _, l := range a.status().Libraries {
-		if l.Name == "rules" && l.Version != bundled.Version {
-			t.Errorf("after the roll-back the version is %s, expected %s", l.Version, bundled.Version)
-		}
-	}
-	setLoad(t, plant, 100)
-	a.eventually("the library before decides", func() error { return aboutSetpoint(plant, 20, 1.5) })
 }
 
 // A plugin whose executable is not the locked one is not started.

@@ -194,7 +194,7 @@ type status struct {
 		Bad                int
 		Frames             uint64
 	}
-	Libraries []struct{ Name, State, Version string }
+	Libraries []struct{ Name, State, Version, Hash string }
 	Sinks     []struct {
 		Name, State string
 		Error       string
