@@ -68,14 +68,24 @@ type Status struct {
 	Started  time.Time `json:"started"`
 	API      string    `json:"api,omitempty"`
 
-	Store     StoreStatus     `json:"store"`
-	Plugins   []PluginStatus  `json:"plugins"`
-	Channels  []ChannelStatus `json:"channels"`
-	Devices   []DeviceStatus  `json:"devices"`
-	Libraries []Library       `json:"libraries"`
-	Sinks     []SinkStatus    `json:"sinks"`
-	Intake    IntakeStatus    `json:"intake"`
-	Journal   JournalStatus   `json:"journal"`
+	Store     StoreStatus      `json:"store"`
+	Plugins   []PluginStatus   `json:"plugins"`
+	Channels  []ChannelStatus  `json:"channels"`
+	Devices   []DeviceStatus   `json:"devices"`
+	Libraries []Library        `json:"libraries"`
+	Sinks     []SinkStatus     `json:"sinks"`
+	Schedules []ScheduleStatus `json:"schedules"`
+	Intake    IntakeStatus     `json:"intake"`
+	Journal   JournalStatus    `json:"journal"`
+}
+
+// ScheduleStatus is whether a schedule holds, and when that changes.
+type ScheduleStatus struct {
+	Name  string `json:"name"`
+	State string `json:"state"` // active, idle
+	// Next is when it changes; left out: it does not.
+	Next     time.Time `json:"next,omitzero"`
+	TimeZone string    `json:"timezone"`
 }
 
 // StoreStatus is how Redis does.

@@ -74,6 +74,16 @@ func (e *environment) printStatus(s api.Status) {
 	}
 	e.section(libraries, width)
 
+	schedules := newTable("schedule", "state", "until", "time zone")
+	for _, x := range s.Schedules {
+		until := "always"
+		if !x.Next.IsZero() {
+			until = x.Next.Format("Mon 2006-01-02 15:04 -0700")
+		}
+		schedules.row(x.Name, stateCell(x.State), until, x.TimeZone)
+	}
+	e.section(schedules, width)
+
 	sinks := newTable("sink", "state", "plugin", "written", "rejected", "dropped", "lag", "error").alignRight(3, 4, 5, 6)
 	for _, k := range s.Sinks {
 		sinks.row(k.Name, stateCell(k.State), k.Plugin, k.Written, k.Rejected, k.Dropped, fmt.Sprintf("%d (%.1f s)", k.LagRecords, k.LagSeconds), firstLine(k.Error))

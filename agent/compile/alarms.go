@@ -49,6 +49,9 @@ func (c *compiler) alarm(d *devices, a *site.Alarm) (item, bool) {
 	if !ok {
 		return item{}, false
 	}
+	if !c.readsNoAlarm(a, reads) {
+		return item{}, false
+	}
 	dev := d.sources(o, reads...)
 	c.alarmTiming(o, a)
 	return item{lua: o.finish(), dev: dev}, true

@@ -98,8 +98,6 @@ func (c *checker) traversal(t hcl.Traversal, rng hcl.Range) *node {
 		return c.inline(*ref.Live, traversalText(t), rng)
 	case ref.Property != nil:
 		return c.property(ref.Property, rng)
-	case ref.Alarm != nil:
-		return c.fail(rng, "Alarm in a condition", "The state of an alarm can't stand in a condition. Repeat the alarm's own condition, or put it into a local that both use.")
 	case ref.Model != nil:
 		return c.fail(rng, "Name of a model", "%s is a whole model. Name one of its measurements or properties, such as %s.%s.",
 			traversalText(t), traversalText(t), firstMeasurement(ref.Model))

@@ -40,9 +40,11 @@ func (c *compiler) rule(d *devices, r *site.Rule) (item, bool) {
 	if !ok {
 		return item{}, false
 	}
+	reads := append([]*node{when}, values...)
+	c.renewed(r, reads)
 	o := &object{}
 	o.text("name", r.Name)
-	dev := d.sources(o, append([]*node{when}, values...)...)
+	dev := d.sources(o, reads...)
 	it := item{dev: dev, name: r.Name}
 	if !c.verdict(d, o, r, when, &it) {
 		return item{}, false

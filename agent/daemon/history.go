@@ -61,7 +61,7 @@ func bucketOf(b journal.Bucket, from compile.Linear) api.Bucket {
 
 // recorded says which point of the journal a name is, and how it follows from it.
 func recorded(s *site.Site, name string) (compile.Linear, string, error) {
-	if p := s.Point(name); p != nil {
+	if p := s.Point(s.ValueName(name)); p != nil {
 		return compile.Linear{Point: p, Factor: 1}, p.Unit, nil
 	}
 	m := mapping(s, name)

@@ -17,6 +17,7 @@ import (
 	"github.com/voltage-edge/voltage/agent/plugin"
 	"github.com/voltage-edge/voltage/agent/site"
 	"github.com/voltage-edge/voltage/agent/store"
+	"github.com/voltage-edge/voltage/agent/virtual"
 )
 
 // start brings the rooms up, each on those before it.
@@ -48,7 +49,7 @@ func (a *Agent) start(ctx context.Context) error {
 	}
 	a.intake = intake.New(intake.Options{
 		Clock: clock, Journal: a.journal, Table: func(d *site.Device) error { return a.journal.AppendTable(journalTable(d)) },
-		Store: applier{a}, Events: a.fromLibraries, Watching: a.hub.Active, Changed: a.publish, Log: a.log.Named("intake"),
+		Store: applier{a}, Alarms: a.alarmStates, Events: a.fromLibraries, Watching: a.hub.Active, Changed: a.publish, Log: a.log.Named("intake"),
 	}, s)
 	a.live = a.intake.Live()
 	var requests []control.Request
@@ -144,6 +145,7 @@ func (a *Agent) openStore(ctx context.Context, s *site.Site, clock intake.Clock)
 	if a.store, err = store.Open(ctx, store.Options{
 		Site: s.Name, Config: s.Store, DataDir: a.o.Data, RunDir: a.runDir(), Log: a.log.Named("store"),
 		LastEvent: a.journal.LastEventID(), Notify: a.storeEvent, Now: clock.Now, Patient: true,
+		Derived: virtual.FromLibraries,
 	}); err != nil {
 		return err
 	}

@@ -63,8 +63,9 @@ func (a *Agent) Values(ctx context.Context, patterns []string) ([]api.Value, err
 // Value is one point, or one measurement or property of a model.
 func (a *Agent) Value(ctx context.Context, name string) (api.Value, error) {
 	s := a.current()
-	if v, ok := a.live.Get(name); ok {
+	if v, ok := a.live.Get(s.ValueName(name)); ok {
 		x := apiValue(v, a.now())
+		x.Name = name
 		p := s.Point(name)
 		x.Writable = p != nil && p.Write != nil
 		return x, nil
@@ -81,7 +82,7 @@ func (a *Agent) Value(ctx context.Context, name string) (api.Value, error) {
 
 func valueNames(s *site.Site) []string {
 	var names []string
-	for _, d := range s.Devices {
+	for _, d := range s.AllDevices() {
 		for _, p := range d.Points {
 			names = append(names, p.FullName())
 		}

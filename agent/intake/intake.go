@@ -13,6 +13,7 @@ import (
 	"github.com/voltage-edge/voltage/agent/event"
 	"github.com/voltage-edge/voltage/agent/site"
 	"github.com/voltage-edge/voltage/agent/store"
+	"github.com/voltage-edge/voltage/agent/virtual"
 	"github.com/voltage-edge/voltage/sdk/frame"
 )
 
@@ -36,6 +37,9 @@ type Options struct {
 	// site. It is called under the intake's lock. May be nil.
 	Table func(d *site.Device) error
 	Store Applier
+	// Alarms are the states of all alarms as the library has them, for conditions that read them. It is asked between
+	// batches: at the start, after a change of the site, and when Redis lost something. May be nil.
+	Alarms func(ctx context.Context) ([]virtual.AlarmState, error)
 	// Events takes what the libraries put on the stream, in order, each once. The next batch waits for it.
 	Events func([]event.Event)
 	// Watching tells whether anybody wants to know what changes, and Changed takes it: the values of each frame that differ
@@ -61,6 +65,9 @@ type Intake struct {
 	gone      []string // devices whose frames Redis is to forget
 	counters  counters
 	staleFrom int64 // when the next device may have become stale; 0: look
+	virtual   *virtual.Devices
+	// askAlarms: the states of alarms that conditions read have to be asked for.
+	askAlarms bool
 }
 
 // New makes the intake of a site. Frames are taken at once; Run takes them to Redis.
@@ -75,6 +82,7 @@ func New(o Options, s *site.Site) *Intake {
 	in.counters.began(o.Clock.Now())
 	in.live.layout.Store(newLayout(s, &layout{}, in.millis()))
 	in.tables(s)
+	in.replaceVirtual(s)
 	return in
 }
 
@@ -83,7 +91,7 @@ func (in *Intake) tables(s *site.Site) {
 	if in.o.Table == nil {
 		return
 	}
-	for _, d := range s.Devices {
+	for _, d := range s.AllDevices() {
 		if err := in.o.Table(d); err != nil {
 			in.log.Error("the journal does not take a device's point table", "device", d.Name, "error", err)
 		}
@@ -96,9 +104,11 @@ func (in *Intake) Live() *Live { return in.live }
 // millis is the clock in ms, which never falls. accept need not be held.
 func (in *Intake) millis() int64 { return in.o.Clock.Now().UnixMilli() }
 
-// stamp is the clock for a frame. accept is held.
+// stamp is the clock for a frame. What virtual devices have to say until then comes first. accept is held.
 func (in *Intake) stamp() int64 {
-	in.clock = max(in.clock, in.millis())
+	now := max(in.clock, in.millis())
+	in.advanceVirtual(now)
+	in.clock = max(in.clock, now)
 	return in.clock
 }
 
@@ -109,7 +119,7 @@ func (in *Intake) Frame(device string, packed []byte) error {
 	in.accept.Lock()
 	defer in.accept.Unlock()
 	d := in.live.layout.Load().byName[device]
-	if d == nil {
+	if d == nil || d.virtual {
 		in.counters.reject(reasonDevice)
 		return fmt.Errorf("frame of %q refused: the site has no such device", device)
 	}
@@ -129,13 +139,12 @@ func (in *Intake) Frame(device string, packed []byte) error {
 		}
 	}
 	d.ever, d.stale = true, false
-	in.take(d, v)
+	in.take(d, v, in.stamp())
 	return nil
 }
 
-// take journals a checked frame, shows it and queues it. accept is held.
-func (in *Intake) take(d *device, v frame.View) {
-	at := in.stamp()
+// take journals a checked frame of the clock at, shows it and queues it. accept is held.
+func (in *Intake) take(d *device, v frame.View, at int64) {
 	if err := in.o.Journal.AppendFrame(at, d.name, v.Bytes()); err != nil {
 		if in.counters.unjournalled(err) {
 			in.log.Error("the journal does not take frames: the site is controlled, its past is not kept", "error", err)
@@ -187,7 +196,7 @@ func (in *Intake) silence(d *device, reason frame.Quality) {
 		in.log.Error("can't read a frame made here", "device", d.name, "error", err)
 		return
 	}
-	in.take(d, v)
+	in.take(d, v, in.stamp())
 }
 
 // silentAt is the source time of a frame made here: right after the last reading, by the clock of whoever read it, so that
@@ -251,6 +260,7 @@ func (in *Intake) Reconfigure(s *site.Site) {
 	})
 	in.live.layout.Store(after)
 	in.tables(s)
+	in.replaceVirtual(s)
 	in.staleFrom = 0
 	in.signal()
 }

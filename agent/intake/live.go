@@ -50,7 +50,8 @@ type device struct {
 	numbers []*site.Point
 	texts   []*site.Point
 	limited []int // the numbers whose range is declared
-	patient int64 // ms without a frame until its values are stale
+	patient int64 // ms without a frame until its values are stale; 0: they never are
+	virtual bool  // the agent itself makes its frames
 	*cell
 }
 
@@ -67,8 +68,8 @@ type cell struct {
 
 func newLayout(s *site.Site, before *layout, now int64) *layout {
 	l := &layout{byName: map[string]*device{}, points: map[string]*site.Point{}}
-	for _, sd := range s.Devices {
-		d := &device{name: sd.Name, table: sd.Table(), patient: sd.StaleAfter.Milliseconds()}
+	for _, sd := range s.AllDevices() {
+		d := &device{name: sd.Name, table: sd.Table(), patient: sd.StaleAfter.Milliseconds(), virtual: sd.Source != ""}
 		d.id = d.table.TableID()
 		for _, p := range sd.Points {
 			switch {

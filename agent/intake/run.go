@@ -37,13 +37,21 @@ func (in *Intake) Run(ctx context.Context) {
 	r := &runner{in: in, pause: firstPause}
 	for ctx.Err() == nil {
 		now := in.millis()
-		stale := in.watchStale(now)
+		stale := earlier(in.watchStale(now), in.passTime(now))
 		if r.due(now) && r.apply(ctx, now) {
 			continue
 		}
 		r.wait(ctx, stale)
 	}
 	r.finish(context.WithoutCancel(ctx))
+}
+
+// earlier is the earlier of two times, of which 0 is never.
+func earlier(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // due tells whether there is something to do at now.
@@ -80,9 +88,16 @@ func (r *runner) apply(ctx context.Context, now int64) bool {
 	}
 	r.in.applied(time.Since(began))
 	clear(r.batch)
-	if len(res.Events) > 0 && r.in.o.Events != nil {
-		r.in.o.Events(res.Events)
+	if len(res.Events) > 0 {
+		if r.in.o.Events != nil {
+			r.in.o.Events(res.Events)
+		}
+		r.in.follow(res.Events)
 	}
+	if res.Forgot {
+		r.in.forgot()
+	}
+	r.in.learnAlarms(context.WithoutCancel(ctx))
 	return true
 }
 
@@ -99,16 +114,16 @@ func (r *runner) failed(now int64, err error) {
 	r.pause = min(2*r.pause, longestPause)
 }
 
-// wait sleeps until there may be something to do.
-func (r *runner) wait(ctx context.Context, stale int64) {
+// wait sleeps until there may be something to do, at other or before.
+func (r *runner) wait(ctx context.Context, other int64) {
 	until := r.applied + heartbeat
 	if r.blocked != 0 {
 		until = r.blocked
 	} else if r.next != 0 {
 		until = min(until, r.next)
 	}
-	if stale != 0 {
-		until = min(until, stale)
+	if other != 0 {
+		until = min(until, other)
 	}
 	fired, stop := r.in.o.Clock.After(time.UnixMilli(until))
 	defer stop()

@@ -18,6 +18,7 @@ import (
 	"github.com/voltage-edge/voltage/agent/event"
 	"github.com/voltage-edge/voltage/agent/site"
 	"github.com/voltage-edge/voltage/agent/store"
+	"github.com/voltage-edge/voltage/agent/virtual"
 	"github.com/voltage-edge/voltage/lua"
 )
 
@@ -47,6 +48,9 @@ type Engine struct {
 	arbiter *control.Arbiter // nil: the outputs are left alone
 	clock   atomic.Int64
 	next    int64
+	virtual *virtual.Devices
+	// waiting are frames of virtual devices, made of events.
+	waiting []store.Frame
 	events  []event.Event
 	judged  []control.Judgement
 }
@@ -101,7 +105,7 @@ func (e *Engine) open(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	if e.arbiter == nil {
-		return nil
+		return e.startVirtual(ctx, o.Site)
 	}
 	e.arbiter.Advance(o.Start)
 	for _, d := range o.Site.Devices {
@@ -112,7 +116,7 @@ func (e *Engine) open(ctx context.Context, o Options) (err error) {
 		}
 	}
 	e.judge(o.Start)
-	return nil
+	return e.startVirtual(ctx, o.Site)
 }
 
 // Libraries are those that a site runs on: of each name the one in place of it, else the site's own, else the one that comes
@@ -166,13 +170,13 @@ func (e *Engine) Feed(ctx context.Context, now int64, frames ...store.Frame) err
 	if now < e.Now() {
 		return fmt.Errorf("the clock stands at %d ms and can't go back to %d ms", e.Now(), now)
 	}
-	for e.next != 0 && e.next < now {
-		if err := e.apply(ctx, max(e.next, e.Now()), nil); err != nil {
+	for at := e.due(); at != 0 && at < now; at = e.due() {
+		if err := e.instant(ctx, max(at, e.Now()), nil); err != nil {
 			return err
 		}
 	}
-	if len(frames) > 0 || e.next == now {
-		return e.apply(ctx, now, frames)
+	if len(frames) > 0 || e.due() == now {
+		return e.instant(ctx, now, frames)
 	}
 	e.clock.Store(now)
 	e.judge(now)
@@ -205,6 +209,7 @@ func (e *Engine) took(now int64, events []event.Event) error {
 	for _, ev := range events {
 		ev.ID = ""
 		e.events = append(e.events, ev)
+		e.wait(e.virtual.Follow(ev, now))
 		if ev.Kind != event.Request || e.arbiter == nil {
 			continue
 		}

@@ -15,6 +15,26 @@ import (
 // FeedAll is Feed for frames of many instants, in few round trips: batches in the order of time, of each device at most one
 // frame in one of them. What comes of it does not depend on how the frames are cut into batches, nor the batches into calls.
 func (e *Engine) FeedAll(ctx context.Context, batches []store.Batch) error {
+	from := 0
+	for i, b := range batches {
+		if !e.interrupts(b.Now) {
+			continue
+		}
+		if err := e.feedAtOnce(ctx, batches[from:i]); err != nil {
+			return err
+		}
+		from = i + 1
+		for _, f := range b.Frames {
+			if err := e.Feed(ctx, f.Millis, f); err != nil {
+				return err
+			}
+		}
+	}
+	return e.feedAtOnce(ctx, batches[from:])
+}
+
+// feedAtOnce feeds batches in one round trip.
+func (e *Engine) feedAtOnce(ctx context.Context, batches []store.Batch) error {
 	if len(batches) == 0 {
 		return nil
 	}

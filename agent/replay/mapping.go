@@ -97,6 +97,9 @@ func (m *mapping) note(format string, args ...any) { m.notes[fmt.Sprintf(format,
 func (m *mapping) plan(t *journal.Table) (*plan, error) {
 	to := m.devices[t.Device]
 	if to == nil {
+		if site.IsVirtual(t.Device) {
+			return nil, nil // the engine makes the frames of the site's own
+		}
 		m.note("device %s: the site does not have it; its frames are left out", t.Device)
 		return nil, nil
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/voltage-edge/voltage/agent/store"
 )
 
-// scenarioStart is the clock at a scenario's beginning: noon, UTC, of a Monday.
+// scenarioStart is the clock at the beginning of a scenario that says nothing of it: noon, UTC, of a Monday.
 var scenarioStart = time.Date(2024, 1, 1, 12, 0, 0, 0, time.UTC).UnixMilli()
 
 // Failure is an expectation that was not met.
@@ -29,7 +29,7 @@ type Failure struct {
 
 // RunScenario runs a scenario on a checked site. An error says that it could not be run.
 func RunScenario(ctx context.Context, sc Scenario, s *site.Site, programs *compile.Programs) ([]Failure, error) {
-	e, err := Open(ctx, Options{Site: s, Programs: programs, Start: scenarioStart})
+	e, err := Open(ctx, Options{Site: s, Programs: programs, Start: sc.Start})
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func RunScenario(ctx context.Context, sc Scenario, s *site.Site, programs *compi
 	if err != nil {
 		return nil, err
 	}
-	r := &run{engine: e, plant: plant}
+	r := &run{engine: e, plant: plant, start: sc.Start}
 	for _, step := range sc.Steps {
 		if err := r.step(ctx, step); err != nil {
 			return r.failures, err
@@ -51,6 +51,7 @@ func RunScenario(ctx context.Context, sc Scenario, s *site.Site, programs *compi
 type run struct {
 	engine   *Engine
 	plant    *Plant
+	start    int64
 	at       time.Duration
 	failures []Failure
 }
@@ -64,7 +65,7 @@ func number(e Entry) float64 {
 
 func (r *run) step(ctx context.Context, s Step) error {
 	r.at = s.At
-	t := scenarioStart + s.At.Milliseconds()
+	t := r.start + s.At.Milliseconds()
 	if err := r.plant.Before(ctx, t); err != nil {
 		return fmt.Errorf("%s: %w", place(s.Range), err)
 	}

@@ -17,7 +17,9 @@ import (
 type Scenario struct {
 	Name string
 	// Site is the path of its file or folder.
-	Site  string
+	Site string
+	// Start is the clock at its beginning, in ms since the Unix epoch.
+	Start int64
 	Steps []Step
 	Range hcl.Range
 }
@@ -49,7 +51,7 @@ type Expectation struct {
 var (
 	fileSchema     = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "scenario", LabelNames: []string{"name"}}}}
 	scenarioSchema = &hcl.BodySchema{
-		Attributes: []hcl.AttributeSchema{{Name: "site", Required: true}},
+		Attributes: []hcl.AttributeSchema{{Name: "site", Required: true}, {Name: "start"}},
 		Blocks:     []hcl.BlockHeaderSchema{{Type: "at", LabelNames: []string{"time"}}},
 	}
 	stepSchema = &hcl.BodySchema{
@@ -114,8 +116,11 @@ func (d *decoder) value(e hcl.Expression, want cty.Type) cty.Value {
 }
 
 func (d *decoder) scenario(b *hcl.Block, dir string) Scenario {
-	s := Scenario{Name: b.Labels[0], Range: b.DefRange}
+	s := Scenario{Name: b.Labels[0], Start: scenarioStart, Range: b.DefRange}
 	c := d.content(b.Body, scenarioSchema)
+	if a := c.Attributes["start"]; a != nil {
+		s.Start = d.instant(a.Expr)
+	}
 	if a := c.Attributes["site"]; a != nil {
 		if v := d.value(a.Expr, cty.String); !v.IsNull() {
 			s.Site = v.AsString()
@@ -134,6 +139,20 @@ func (d *decoder) scenario(b *hcl.Block, dir string) Scenario {
 		s.Steps = append(s.Steps, step)
 	}
 	return s
+}
+
+// instant reads a time with its date and zone.
+func (d *decoder) instant(e hcl.Expression) int64 {
+	v := d.value(e, cty.String)
+	if v.IsNull() {
+		return scenarioStart
+	}
+	t, err := time.Parse(time.RFC3339, v.AsString())
+	if err != nil || t.Year() < 1970 || t.Year() > 2200 {
+		d.refuse(e.Range(), "Wrong time", `A start is written as "2026-03-29T00:30:00+01:00".`)
+		return scenarioStart
+	}
+	return t.UnixMilli()
 }
 
 func (d *decoder) step(b *hcl.Block) Step {

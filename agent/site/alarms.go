@@ -7,8 +7,9 @@ import (
 	"github.com/hashicorp/hcl/v2"
 )
 
-// loadAlarms makes all alarms first and checks them then, as they may name each other.
-func (l *loader) loadAlarms() {
+// loadAlarms makes all alarms. check then checks what they refer to: they may name each other, and live locals and
+// measurements, which may name them.
+func (l *loader) loadAlarms() (check func()) {
 	var checks []func()
 	for _, b := range l.blocks["alarm"] {
 		l.instances(b, func(in instance) {
@@ -27,10 +28,12 @@ func (l *loader) loadAlarms() {
 			})
 		})
 	}
-	for _, check := range checks {
-		check()
+	return func() {
+		for _, check := range checks {
+			check()
+		}
+		l.suppressionCircles()
 	}
-	l.suppressionCircles()
 }
 
 func (l *loader) alarm(in instance, c *content) *Alarm {

@@ -25,15 +25,13 @@ type Scope struct {
 
 // Ref is what a name stands for. Exactly one field is set.
 type Ref struct {
+	// Point of a device, or of a virtual one: alarm.NAME.active, schedule.NAME.
 	Point *Point
 	// Measurement of a model, to be read as its mapping's expression.
 	Mapping *Mapping
 	Model   *Model
 	// Property of a model: a constant, string, float64 or bool.
 	Property any
-	// Alarm, for alarm.NAME.active and its like; Field is the part after the name.
-	Alarm *Alarm
-	Field string
 	// Live local.
 	Live *Expr
 }

@@ -443,7 +443,7 @@ alarm "a" { when = local.double > local.five }
 	if r, diags := scope.Resolve(name("model.m")); diags.HasErrors() || r.Model != s.Model("m") {
 		t.Errorf("model: %+v %v", r, diags)
 	}
-	if r, diags := scope.Resolve(name("alarm.a.active")); diags.HasErrors() || r.Alarm != s.Alarms[0] || r.Field != "active" {
+	if r, diags := scope.Resolve(name("alarm.a.active")); diags.HasErrors() || r.Point.FullName() != "alarm.a.active" || r.Point.Device.Source != site.SourceAlarm {
 		t.Errorf("alarm: %+v %v", r, diags)
 	}
 	if r, diags := scope.Resolve(name("local.double")); diags.HasErrors() || r.Live == nil || !r.Live.Given() {

@@ -234,6 +234,9 @@ func (l *loader) hashAll() {
 	for _, r := range s.Rules {
 		put("rule", r.Name, func(d *digest) { d.rule(l, r) })
 	}
+	for _, x := range s.Schedules {
+		put("schedule", x.Name, func(d *digest) { d.text(x.written...) })
+	}
 	for _, k := range s.Sinks {
 		put("sink", k.Name, func(d *digest) {
 			d.plugin(l.site, k.Plugin)

@@ -121,7 +121,11 @@ func (s *Site) Point(full string) *Point {
 	if !ok {
 		return nil
 	}
-	if d := s.Device(device); d != nil {
+	d := s.Device(device)
+	if d == nil {
+		d = s.VirtualDevice(device)
+	}
+	if d != nil {
 		return d.Point(name)
 	}
 	return nil

@@ -120,11 +120,14 @@ func (l *loader) load() {
 	l.loadChannels()
 	l.loadDevices()
 	l.loadModels()
+	l.loadSchedules()
+	checkAlarms := l.loadAlarms()
 	l.checkNodes(l.nodes)
-	l.loadAlarms()
+	checkAlarms()
 	l.loadRules()
 	l.loadSinks()
 	l.keepSound()
+	l.keepVirtual()
 	l.hashAll()
 }
 

@@ -27,6 +27,9 @@ type Site struct {
 	Alarms    []*Alarm
 	Rules     []*Rule
 	Sinks     []*Sink
+	Schedules []*Schedule
+	// Virtual are the devices that are on no channel: of each schedule, and of each alarm whose state something reads.
+	Virtual []*Device
 
 	Description string
 	// Folder is where the site's files are.
@@ -39,6 +42,8 @@ type Site struct {
 	Sources map[string]*hcl.File
 
 	index *index
+	// virtual are the virtual devices by name.
+	virtual map[string]*Device
 	// hashes of the content of each item, by kind and name.
 	hashes map[string]string
 }
@@ -128,7 +133,10 @@ type Config struct {
 
 // Device is one unit on a channel.
 type Device struct {
-	Name        string // an instance of for_each is called name[key]
+	Name string // an instance of for_each is called name[key]
+	// Source is the kind of block that a virtual device comes from, whose frames the agent itself makes; it has no channel
+	// then, is never stale, and has no interval. Empty: it is on its channel.
+	Source      string
 	Channel     *Channel
 	Profile     string
 	Description string
@@ -316,7 +324,9 @@ type Alarm struct {
 	FirstOut     string
 	Disabled     bool
 	Description  string
-	Range        hcl.Range
+	// Device is the virtual device with its state; nil when nothing reads it.
+	Device *Device
+	Range  hcl.Range
 }
 
 // Rule is a condition with actions.

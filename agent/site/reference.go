@@ -22,6 +22,7 @@ func WriteReference(w io.Writer) error {
 		writeConstruct(b, c)
 	}
 	b.WriteString(referenceExpressions)
+	b.WriteString(referenceTime)
 	b.WriteString(referenceTables)
 	writeFunctions(b)
 	writeUnits(b)
@@ -101,6 +102,8 @@ changes. They have numbers, names, ` + "`+ - * / %`" + `, comparisons, ` + "`&& 
 | ` + "`device.NAME.POINT`" + ` | value of a point |
 | ` + "`model.NAME.MEASUREMENT`" + ` | value of a measurement |
 | ` + "`model.NAME.PROPERTY`" + ` | a constant |
+| ` + "`alarm.NAME.active`" + ` | whether an alarm is active; also ` + "`acked confirmed enabled latched out_of_service shelved suppressed`" + `. Not in alarms: those have ` + "`suppressed_by`" + ` |
+| ` + "`schedule.NAME`" + ` | whether it is time |
 | ` + "`local.NAME`" + ` | a constant, or a live expression with a name |
 
 A measurement of a model may also be, or have in it, a total that is kept from frame to frame, over restarts too. Conditions can't read it.

@@ -8,9 +8,6 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// alarmFields are what alarm.NAME.FIELD may be.
-var alarmFields = []string{"acked", "active", "confirmed", "enabled", "latched", "level", "out_of_service", "shelved", "suppressed"}
-
 // Resolve says what a name over live values stands for. Constants (var, each, constant locals) are in s.Constants and
 // resolve to nothing. A name that refers to something that is wrong itself, and was told so, resolves to nothing with an
 // error too.
@@ -31,8 +28,8 @@ func (s *Scope) resolve(t hcl.Traversal) (ref Ref, quiet bool, diags hcl.Diagnos
 	switch root {
 	case rootDevice, rootModel:
 		return s.resolveItem(root, t)
-	case rootAlarm:
-		return s.resolveAlarm(t)
+	case rootAlarm, rootSchedule:
+		return s.resolveVirtual(root, t)
 	case rootLocal:
 		if name, _, ok := attributeOf(t); ok {
 			if e, live := s.Live[name]; live {
@@ -47,8 +44,8 @@ func (s *Scope) resolve(t hcl.Traversal) (ref Ref, quiet bool, diags hcl.Diagnos
 		ok, diags := s.checkConstant(t)
 		return Ref{}, !ok && !diags.HasErrors(), diags
 	}
-	return Ref{}, false, complaint(t.SourceRange(), "Unknown name", "%s stands for nothing. Names begin with device, model, alarm, var, local or each.%s",
-		traversalText(t), didYouMean(root, []string{rootDevice, rootModel, rootAlarm, rootVariable, rootLocal, rootEach}))
+	return Ref{}, false, complaint(t.SourceRange(), "Unknown name", "%s stands for nothing. Names begin with device, model, alarm, schedule, var, local or each.%s",
+		traversalText(t), didYouMean(root, []string{rootDevice, rootModel, rootAlarm, rootSchedule, rootVariable, rootLocal, rootEach}))
 }
 
 // resolveItem resolves device.NAME.POINT, device.NAME["key"].POINT, and the same of models.
@@ -107,22 +104,6 @@ func resolveModel(m *Model, name string, at hcl.Range) (Ref, bool, hcl.Diagnosti
 		names = append(names, x.Measurement.Name)
 	}
 	return Ref{}, false, noSuch(at, "measurement or property", name, "model "+m.Name, append(names, sortedKeys(m.Properties)...))
-}
-
-func (s *Scope) resolveAlarm(t hcl.Traversal) (Ref, bool, hcl.Diagnostics) {
-	item, rest, quiet, diags := s.findItem(rootAlarm, t)
-	if quiet || diags.HasErrors() {
-		return Ref{}, quiet, diags
-	}
-	a := item.(*Alarm)
-	if len(rest) == 0 {
-		return Ref{}, false, complaint(t.SourceRange(), "Name of an alarm", "%s is a whole alarm. Name a part of its state: %s.", traversalText(t), thereAre(alarmFields))
-	}
-	name, at, ok := attributeOf(append(hcl.Traversal{hcl.TraverseRoot{}}, rest...))
-	if !ok || len(rest) > 1 || !slices.Contains(alarmFields, name) {
-		return Ref{}, false, noSuch(at, "state", name, "alarm "+a.Name, alarmFields)
-	}
-	return Ref{Alarm: a, Field: name}, false, nil
 }
 
 // findItem finds the block that a name begins with, and what is left of the name.

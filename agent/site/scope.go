@@ -17,10 +17,15 @@ const (
 	rootDevice   = "device"
 	rootModel    = "model"
 	rootAlarm    = "alarm"
+	rootSchedule = "schedule"
 )
 
 func isLiveRoot(root string) bool {
-	return root == rootDevice || root == rootModel || root == rootAlarm
+	switch root {
+	case rootDevice, rootModel, rootAlarm, rootSchedule:
+		return true
+	}
+	return false
 }
 
 // instance is the scope inside of one instance of a block with for_each.

@@ -1,7 +1,6 @@
 package site
 
 import (
-	"cmp"
 	"net"
 	"slices"
 	"time"
@@ -28,14 +27,7 @@ func (l *loader) loadSettings() {
 	s := l.site
 	c := l.single("site")
 	s.Name, s.Description = c.label, c.text("description")
-	if name := c.text("timezone"); name != "" {
-		loc, err := time.LoadLocation(name)
-		if err != nil {
-			l.fail(c.at("timezone"), "Unknown time zone", "There is no time zone %q.%s", name, cmp.Or(didYouMean(name, commonZones), " Names are like \"Europe/Berlin\"."))
-		} else {
-			s.Location = loc
-		}
-	}
+	s.Location = l.zone(c, time.UTC)
 	l.loadStore(l.single("store"))
 	c = l.single("journal")
 	s.Journal = Journal{
@@ -169,7 +161,7 @@ func (l *loader) loadLibrary(b *block) {
 
 // declareAll makes the names of all blocks known before any is read, so that they can refer to each other in any order.
 func (l *loader) declareAll() {
-	for _, kind := range []string{"channel", "device", "model", "alarm", "rule", "sink"} {
+	for _, kind := range []string{"channel", "device", "model", "alarm", "rule", "sink", "schedule"} {
 		for _, b := range l.blocks[kind] {
 			l.declare(b)
 		}

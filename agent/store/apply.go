@@ -45,6 +45,8 @@ type Result struct {
 	Events []event.Event
 	// Failures are the libraries that failed on the batch, which the others worked off.
 	Failures map[string]error
+	// Forgot tells that frames of devices of Options.Derived were forgotten: what they are made of has to be asked for anew.
+	Forgot bool
 	// Evaluated conditions and changed states, of all libraries.
 	Evaluated, Changed int
 }
@@ -218,7 +220,7 @@ func (s *Store) exchange(ctx context.Context, b Batch) (Result, error) {
 			return Result{}, err
 		}
 	}
-	s.remember(b)
+	res.Forgot = s.remember(b)
 	s.refresh = false
 	return res, nil
 }
@@ -301,8 +303,8 @@ func ownFailure(err error) bool {
 	return errors.As(err, &reply) && classify(err) == Failed
 }
 
-// remember keeps the newest frames for a server that has none.
-func (s *Store) remember(b Batch) {
+// remember keeps the newest frames for a server that has none, and tells whether some were forgotten since the last time.
+func (s *Store) remember(b Batch) (forgot bool) {
 	s.arrival.Lock()
 	defer s.arrival.Unlock()
 	for _, device := range b.Gone {
@@ -311,6 +313,8 @@ func (s *Store) remember(b Batch) {
 	for i := range b.Frames {
 		s.newest[b.Frames[i].Device] = b.Frames[i].Packed
 	}
+	forgot, s.forgot = s.forgot, false
+	return forgot
 }
 
 // finished counts a batch and says once what fails.

@@ -54,10 +54,16 @@ type commander interface {
 	Pipelined(ctx context.Context, fn func(redis.Pipeliner) error) ([]redis.Cmder, error)
 }
 
-// knownFrames are the newest frames as HSET takes them. arrival is held.
+// knownFrames are the newest frames as HSET takes them. Those that are made of what the server keeps itself are forgotten:
+// it may have lost that. arrival is held.
 func (s *Store) knownFrames() []any {
 	fields := make([]any, 0, 2*len(s.newest))
 	for device, packed := range s.newest {
+		if s.o.Derived != nil && s.o.Derived(device) {
+			delete(s.newest, device)
+			s.forgot = true
+			continue
+		}
 		fields = append(fields, device, packed)
 	}
 	return fields

@@ -45,6 +45,9 @@ type Options struct {
 	// Patient opens the store also when an external server is away: it is looked for until it comes, and calls fail until
 	// then.
 	Patient bool
+	// Derived tells of a device whether its frames are made of what the libraries keep in the server. Their values become
+	// unknown with a server that may have lost that. May be nil.
+	Derived func(device string) bool
 }
 
 // Store is a connection to a site's Redis. Its methods may be called from any goroutine.
@@ -79,6 +82,7 @@ type Store struct {
 	arrival sync.Mutex
 	run     string // run id of the server that was given frames and epoch
 	newest  map[string][]byte
+	forgot  bool        // newest was rid of frames of Derived since the last batch
 	arrived atomic.Bool // a server was started anew since the last look
 
 	stirred atomic.Bool // a call changed something since the last batch

@@ -1,0 +1,87 @@
+package intake
+
+import (
+	"context"
+
+	"github.com/voltage-edge/voltage/agent/event"
+	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/agent/virtual"
+)
+
+// replaceVirtual makes the virtual devices of a site anew. What the clock alone says of them is known at once, the states of
+// alarms when the library was asked. accept is held, or nothing runs yet.
+func (in *Intake) replaceVirtual(s *site.Site) {
+	in.virtual = virtual.New(s)
+	in.askAlarms = in.virtual.HasAlarms()
+	now := max(in.clock, in.millis())
+	in.clock = now
+	in.giveVirtual(in.virtual.Start(now))
+}
+
+// advanceVirtual takes the frames of virtual devices that the clock brings up to now. accept is held.
+func (in *Intake) advanceVirtual(now int64) { in.giveVirtual(in.virtual.Advance(now)) }
+
+// giveVirtual takes frames of virtual devices. accept is held.
+func (in *Intake) giveVirtual(frames []virtual.Frame) {
+	byName := in.live.layout.Load().byName
+	for _, f := range frames {
+		d := byName[f.Device]
+		if d == nil {
+			continue
+		}
+		v, err := d.open(f.Packed)
+		if err != nil {
+			in.log.Error("can't read a frame made here", "device", d.name, "error", err)
+			continue
+		}
+		in.clock = max(in.clock, f.Millis)
+		d.ever = true
+		in.take(d, v, in.clock)
+	}
+}
+
+// passTime takes what the clock brings of virtual devices up to now, and tells when it brings more; 0: never.
+func (in *Intake) passTime(now int64) int64 {
+	in.accept.Lock()
+	defer in.accept.Unlock()
+	in.advanceVirtual(max(now, in.clock))
+	return in.virtual.Due()
+}
+
+// follow takes what events of the libraries change in virtual devices.
+func (in *Intake) follow(events []event.Event) {
+	in.accept.Lock()
+	defer in.accept.Unlock()
+	if !in.virtual.HasAlarms() {
+		return
+	}
+	for _, e := range events {
+		in.giveVirtual(in.virtual.Follow(e, in.stamp()))
+	}
+}
+
+// forgot notes that Redis lost the frames that are made of what it keeps itself.
+func (in *Intake) forgot() {
+	in.accept.Lock()
+	defer in.accept.Unlock()
+	in.askAlarms = in.virtual.HasAlarms()
+}
+
+// learnAlarms asks for the states of alarms when they are not known. Until it succeeds they stay unknown to conditions.
+func (in *Intake) learnAlarms(ctx context.Context) {
+	in.accept.Lock()
+	ask := in.askAlarms && in.o.Alarms != nil
+	in.accept.Unlock()
+	if !ask {
+		return
+	}
+	states, err := in.o.Alarms(ctx)
+	if err != nil {
+		in.log.Warn("the states of alarms that conditions read are not known yet; they are asked for again", "error", err)
+		return
+	}
+	in.accept.Lock()
+	defer in.accept.Unlock()
+	in.askAlarms = false
+	in.giveVirtual(in.virtual.Alarms(states, in.stamp()))
+}

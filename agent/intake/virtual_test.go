@@ -1,0 +1,168 @@
+package intake
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/voltage-edge/voltage/agent/event"
+	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/agent/virtual"
+	"github.com/voltage-edge/voltage/sdk"
+	"github.com/voltage-edge/voltage/sdk/frame"
+)
+
+// plain is a driver without configuration.
+type plain struct{}
+
+func (plain) Driver(context.Context, string) (*sdk.SchemaResponse, error) {
+	return &sdk.SchemaResponse{}, nil
+}
+
+func (plain) Sink(context.Context, string) (*sdk.SinkSchemaResponse, error) {
+	return &sdk.SinkSchemaResponse{}, nil
+}
+
+func (plain) Profile(context.Context, string, string) (*sdk.ProfileResponse, error) {
+	return &sdk.ProfileResponse{}, nil
+}
+
+func loadSite(t *testing.T, text string) *site.Site {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "site.hcl")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, diags := site.Load(context.Background(), file, site.Options{Schemas: plain{}})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	return s
+}
+
+const virtualSite = `
+site "s" {}
+channel "c" { plugin = "plain" }
+device "m" {
+  channel = channel.c
+  point "x" {}
+  point "out" {
+    access = "w"
+    write {
+      min  = 0
+      max  = 1
+      safe = 0
+    }
+  }
+}
+alarm "high" { when = device.m.x > 5 }
+rule "r" {
+  when = alarm.high.active && schedule.evening
+  on   = "rising"
+  set "m.out" {
+    value = 1
+    ttl   = "1m"
+  }
+}
+schedule "evening" {
+  from = "22:15"
+  to   = "23:00"
+}
+`
+
+// written is what was appended to the journal: clock, device, and the first value.
+type written struct{ lines []string }
+
+func (w *written) AppendFrame(millis int64, device string, packed []byte) error {
+	v, err := frame.Parse(packed, nil)
+	if err != nil {
+		return err
+	}
+	w.lines = append(w.lines, fmt.Sprintf("%s %s %v at %s", time.UnixMilli(millis).UTC().Format("15:04:05.000"), device, v.Value(0), v.Time().UTC().Format("15:04:05")))
+	return nil
+}
+
+func TestSchedulesChangeAtTheirTimeHoweverLate(t *testing.T) {
+	s := loadSite(t, virtualSite)
+	clock, log := newHandClock(), &written{}
+	in := New(Options{Clock: clock, Journal: log}, s)
+	b, err := frame.NewBuilder(s.Device("m").Table())
+	if err != nil {
+		t.Fatal(err)
+	}
+	give := func(v float64) {
+		t.Helper()
+		b.Set(0, v)
+		if err := in.Frame("m", b.Pack(nil, clock.Now())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	give(1)
+	clock.advance(5 * time.Minute) // past the change, which nobody was awake for
+	give(2)
+	if due := in.passTime(clock.Now().UnixMilli()); time.UnixMilli(due).UTC().Format("15:04:05.000") != "23:00:00.000" {
+		t.Errorf("it changes next at %v", time.UnixMilli(due).UTC())
+	}
+	clock.advance(time.Hour)
+	in.passTime(clock.Now().UnixMilli())
+	want := []string{
+		"22:13:20.000 schedule.evening 0 at 22:13:20", "22:13:20.000 m 1 at 22:13:20",
+		"22:15:00.000 schedule.evening 1 at 22:15:00", "22:18:20.000 m 2 at 22:18:20",
+		"23:00:00.000 schedule.evening 0 at 23:00:00",
+	}
+	if !slices.Equal(log.lines, want) {
+		t.Errorf("the journal has\n%q\nexpected\n%q", log.lines, want)
+	}
+	if err := in.Frame("schedule.evening", b.Pack(nil, clock.Now())); err == nil {
+		t.Error("a plugin gives a frame of a schedule")
+	}
+	if st := in.Status(); len(st.Stale) != 0 {
+		t.Errorf("stale: %v", st.Stale)
+	}
+}
+
+func TestStatesOfAlarmsFollowEvents(t *testing.T) {
+	s := loadSite(t, virtualSite)
+	clock, log := newHandClock(), &written{}
+	fail := true
+	in := New(Options{Clock: clock, Journal: log, Alarms: func(context.Context) ([]virtual.AlarmState, error) {
+		if fail {
+			return nil, os.ErrDeadlineExceeded
+		}
+		return []virtual.AlarmState{{Name: "other", Active: true}, {Name: "high", Acked: true, Enabled: true}}, nil
+	}}, s)
+	state := func() string {
+		v, ok := in.live.Get("alarm.high.active")
+		return fmt.Sprint(v.Value, v.Quality.ClassName(), ok)
+	}
+	if got := state(); got != "NaNbadtrue" {
+		t.Errorf("before it is asked for: %s", got)
+	}
+	in.learnAlarms(context.Background())
+	if got := state(); got != "NaNbadtrue" {
+		t.Errorf("when it can't be had: %s", got)
+	}
+	fail = false
+	in.learnAlarms(context.Background())
+	if got := state(); got != "0goodtrue" {
+		t.Errorf("when it was had: %s", got)
+	}
+	change := func(active, acked string) event.Event {
+		return event.New(clock.Now(), event.Alarm, "alarm", "high", "event", "x", "active", active, "acked", acked, "shelving", "unshelved", "enabled", "1")
+	}
+	before := len(log.lines)
+	in.follow([]event.Event{change("1", "0"), change("1", "0"), change("0", "1"), event.New(clock.Now(), event.Alarm, "alarm", "gone", "event", "removed")})
+	// The first point is acked. Twice the same is once; on and off again is both.
+	if got := log.lines[before:]; len(got) != 2 || got[0][:28] != "22:13:20.000 alarm.high 0 at" || got[1][:28] != "22:13:20.000 alarm.high 1 at" {
+		t.Errorf("frames %q", got)
+	}
+	in.forgot()
+	in.learnAlarms(context.Background())
+	if len(log.lines) != before+3 {
+		t.Error("what Redis forgot is not said again")
+	}
+}

@@ -1,0 +1,165 @@
+package replay
+
+import "testing"
+
+const stateSite = `
+site "states" { timezone = "Europe/Berlin" }
+
+channel "c" {
+  plugin = "plain"
+  every  = "500ms"
+}
+
+device "m" {
+  channel = channel.c
+  point "power" { unit = "kW" }
+  point "out" {
+    unit = "kW"
+    write {
+      min  = -50
+      max  = 50
+      safe = 0
+    }
+  }
+  point "lamp" {
+    write {
+      min  = 0
+      max  = 5
+      safe = 0
+    }
+  }
+}
+
+locals { alarmed = alarm.high.active || alarm.late.active }
+
+template "site" {
+  measurement "alarmed" {}
+}
+
+model "whole" {
+  template     = "site"
+  measurements = { alarmed = local.alarmed }
+}
+
+alarm "high" { when = device.m.power > 90 }
+
+alarm "late" {
+  when = schedule.night && device.m.power > 10
+  for  = "1m"
+}
+
+schedule "night" {
+  from = "22:00"
+  to   = "06:00"
+}
+
+schedule "hour" {
+  cron = "30 2 * * *"
+  for  = "30m"
+}
+
+rule "lamp" {
+  when = alarm.high.active && !alarm.high.shelved
+  set "m.lamp" { value = alarm.high.acked ? 1 : 2 }
+}
+
+rule "model" {
+  when     = model.whole.alarmed && device.m.power < 20
+  priority = 60
+  set "m.lamp" { value = 5 }
+}
+
+rule "night" {
+  when = schedule.night
+  set "m.out" { value = schedule.hour ? 20 : 10 }
+}
+`
+
+func TestAlarmStateInRules(t *testing.T) {
+	expectScenario(t, stateSite, `
+scenario "alarm" {
+  site = "s"
+  at "0s" {
+    set = { "m.power" = 60 }
+    expect {
+      idle   = ["lamp", "night"]
+      output = { "m.lamp" = 0, "m.out" = 0 }
+    }
+  }
+  at "10s" {
+    set = { "m.power" = 95 }
+    expect {
+      alarm  = { high = "active" }
+      rule   = ["lamp"]
+      output = { "m.lamp" = 2 }
+    }
+  }
+  at "20s" {
+    set = { "m.power" = 60 }
+    expect {
+      idle   = ["lamp"]
+      output = { "m.lamp" = 0 }
+    }
+  }
+}
+`)
+}
+
+func TestSchedulesOverTheChangeOfClocks(t *testing.T) {
+	expectScenario(t, stateSite, `
+scenario "spring" {
+  site  = "s"
+  start = "2026-03-28T21:59:00+01:00"
+  at "0s" {
+    set = { "m.power" = 15 }
+    expect {
+      idle   = ["night"]
+      output = { "m.out" = 0 }
+    }
+  }
+  at "1m" { # 22:00
+    expect {
+      rule   = ["night"]
+      output = { "m.out" = 10, "m.lamp" = 0 }
+      alarm  = { late = "normal" }
+    }
+  }
+  at "2m" {
+    expect {
+      alarm  = { late = "active" }
+      output = { "m.lamp" = 5 }
+    }
+  }
+  at "4h0m59s" { # 2:59:59
+    expect { output = { "m.out" = 10 } }
+  }
+  at "4h1m" { # 3:00, as 2:30 is left out
+    expect { output = { "m.out" = 20 } }
+  }
+  at "4h31m" {
+    expect { output = { "m.out" = 10 } }
+  }
+  at "7h1m" { # 6:00, an hour early
+    expect {
+      idle   = ["night"]
+      output = { "m.out" = 0 }
+    }
+  }
+}
+`)
+}
+
+func TestScheduleHoldsFromTheBeginning(t *testing.T) {
+	expectScenario(t, stateSite, `
+scenario "begins at night" {
+  site  = "s"
+  start = "2026-10-25T02:35:00+01:00" # the second time that it is 2:35
+  at "0s" {
+    expect {
+      rule   = ["night"]
+      output = { "m.out" = 10 }
+    }
+  }
+}
+`)
+}

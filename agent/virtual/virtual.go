@@ -1,0 +1,174 @@
+// Package virtual makes the frames of virtual devices: those that are on no channel, and whose values the agent itself knows.
+// They go the way of all frames, so that models, alarms and rules read them like any other, and the journal keeps them.
+// It is a pure function of the site, the clock that it is given, and the events of the libraries: run again, it makes the
+// same frames.
+//
+// A further kind of virtual device has its points in package site, its Source there, and here a type with the methods of
+// source.
+package virtual
+
+import (
+	"time"
+
+	"github.com/voltage-edge/voltage/agent/event"
+	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/sdk/frame"
+)
+
+// Frame is a frame of a virtual device.
+type Frame struct {
+	Device string
+	// Millis is the clock at which it counts, and its source time.
+	Millis int64
+	Packed []byte
+}
+
+// source makes the frames of one virtual device.
+type source interface {
+	// due is when a value changes by the clock alone, in ms; 0: it does not.
+	due() int64
+	// advance brings the values to the clock, and tells whether one changed.
+	advance(now int64) bool
+	// follow takes an event of the libraries that is about the device, and tells whether a value changed.
+	follow(e event.Event) bool
+	// pack gives a frame of the values at now.
+	pack(now int64) Frame
+}
+
+// device packs the frames of a virtual device.
+type device struct {
+	name string
+	b    *frame.Builder
+	// last is the time of the last frame: that of the next is behind it.
+	last int64
+}
+
+func newDevice(d *site.Device) device {
+	// The table of a virtual device is far from the bounds of a frame, which is all that can be wrong.
+	b, err := frame.NewBuilder(d.Table())
+	if err != nil {
+		panic(err)
+	}
+	return device{name: d.Name, b: b}
+}
+
+// set gives point i a condition, and tells whether it is another than before.
+func (d *device) set(i int, is bool) bool {
+	v := 0.0
+	if is {
+		v = 1
+	}
+	before, q := d.b.Value(i)
+	d.b.Set(i, v)
+	return q.IsBad() || before != v
+}
+
+func (d *device) pack(now int64) Frame {
+	d.last = max(now, d.last+1)
+	return Frame{Device: d.name, Millis: now, Packed: d.b.Pack(nil, time.UnixMilli(d.last))}
+}
+
+// Devices are the virtual devices of a site. They are not safe for concurrent use.
+type Devices struct {
+	sources []source
+	// alarms by the name of the alarm, in the order of the site.
+	alarms map[string]*alarm
+	next   int64
+}
+
+// New makes the virtual devices of a site. Their values are unknown until Start, and those of alarms until Alarms.
+func New(s *site.Site) *Devices {
+	v := &Devices{alarms: map[string]*alarm{}}
+	for _, x := range s.Schedules {
+		v.sources = append(v.sources, &timed{device: newDevice(x.Device), times: x.Times})
+	}
+	for _, x := range s.Alarms {
+		if x.Device != nil {
+			a := newAlarm(x.Device)
+			v.alarms[x.Name] = a
+			v.sources = append(v.sources, a)
+		}
+	}
+	return v
+}
+
+// Start gives the frames of what holds at now by the clock alone. They come before all others.
+func (v *Devices) Start(now int64) []Frame {
+	var out []Frame
+	v.next = 0
+	for _, s := range v.sources {
+		if s.advance(now) {
+			out = append(out, s.pack(now))
+		}
+		v.note(s.due())
+	}
+	return out
+}
+
+func (v *Devices) note(due int64) {
+	if due != 0 && (v.next == 0 || due < v.next) {
+		v.next = due
+	}
+}
+
+// Due is when the next value changes by the clock alone, in ms; 0: none does.
+func (v *Devices) Due() int64 { return v.next }
+
+// longJump is how far a clock may jump for all that happened in between still to happen.
+const longJump = 24 * 60 * 60 * 1000
+
+// Advance gives the frames of what changed by the clock alone up to now, each at its time. After a jump of the clock by
+// more than a day it is only what holds now.
+func (v *Devices) Advance(now int64) []Frame {
+	if v.next == 0 || v.next > now {
+		return nil
+	}
+	if now-v.next > longJump {
+		return v.Start(now)
+	}
+	var out []Frame
+	for v.next != 0 && v.next <= now {
+		out = append(out, v.Start(v.next)...)
+	}
+	return out
+}
+
+// Follow gives the frames of what an event of the libraries changed, at the clock now.
+func (v *Devices) Follow(e event.Event, now int64) []Frame {
+	if e.Kind != event.Alarm {
+		return nil
+	}
+	a := v.alarms[e.Get("alarm")]
+	if a == nil || !a.follow(e) {
+		return nil
+	}
+	return []Frame{a.pack(now)}
+}
+
+// HasAlarms tells whether the state of an alarm is read.
+func (v *Devices) HasAlarms() bool { return len(v.alarms) > 0 }
+
+// Alarms takes the states of all alarms as the library has them, and gives the frames of those that are read, known or not
+// before.
+func (v *Devices) Alarms(states []AlarmState, now int64) []Frame {
+	byName := make(map[string]*AlarmState, len(states))
+	for i := range states {
+		byName[states[i].Name] = &states[i]
+	}
+	var out []Frame
+	for _, s := range v.sources {
+		a, ok := s.(*alarm)
+		if !ok {
+			continue
+		}
+		if state := byName[a.alarm]; state != nil {
+			a.take(*state)
+			out = append(out, a.pack(now))
+		}
+	}
+	return out
+}
+
+// FromLibraries tells whether a device's values are what the libraries keep: a server that lost its state makes them
+// unknown.
+func FromLibraries(device string) bool { return isAlarm(device) }
