@@ -39,6 +39,8 @@ type Agent interface {
 	LoadLibrary(ctx context.Context, name, file string) (Library, error)
 	RollbackLibrary(ctx context.Context, name string) (Library, error)
 
+	Shadower
+
 	RestartPlugin(ctx context.Context, name string) error
 
 	// Plan reads site.hcl and says what a reload would change; Reload does it.
@@ -77,6 +79,8 @@ type Status struct {
 	Schedules []ScheduleStatus `json:"schedules"`
 	Intake    IntakeStatus     `json:"intake"`
 	Journal   JournalStatus    `json:"journal"`
+	// Shadow is the candidate that runs beside the live site, or ran last; nil: there was none.
+	Shadow *ShadowStatus `json:"shadow,omitempty"`
 }
 
 // ScheduleStatus is whether a schedule holds, and when that changes.

@@ -145,6 +145,22 @@ func (a *literal) RollbackLibrary(_ context.Context, name string) (Library, erro
 	return Library{Name: name, State: "ok"}, a.fails()
 }
 
+func (a *literal) Shadow(context.Context) (Shadow, error) {
+	return Shadow{State: "running", Kind: "library", Name: "rules"}, a.fails()
+}
+
+func (a *literal) StartShadow(_ context.Context, req ShadowRequest) (Shadow, error) {
+	return Shadow{State: "running", Kind: "library", Name: req.Library, LeftSeconds: req.For.Seconds()}, a.fails()
+}
+
+func (a *literal) PromoteShadow(context.Context) (Shadow, error) {
+	return Shadow{State: "promoted"}, a.fails()
+}
+
+func (a *literal) DropShadow(context.Context) (Shadow, error) {
+	return Shadow{State: "dropped"}, a.fails()
+}
+
 func (a *literal) RestartPlugin(_ context.Context, name string) error {
 	if name != "modbus" {
 		return fmt.Errorf("plugin %q: %w", name, ErrNotFound)

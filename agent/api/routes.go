@@ -20,7 +20,7 @@ const (
 
 // table is every operation of the API.
 func table() []route {
-	return slices.Concat(liveRoutes(), pastRoutes(), alarmRoutes(), manageRoutes())
+	return slices.Concat(liveRoutes(), pastRoutes(), alarmRoutes(), manageRoutes(), shadowRoutes())
 }
 
 func liveRoutes() []route {

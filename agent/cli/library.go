@@ -1,16 +1,15 @@
 package cli
 
 import (
-	"path/filepath"
-
 	"github.com/spf13/cobra"
 
 	"github.com/voltage-edge/voltage/agent/api"
 )
 
 func (e *environment) libraryCommand() *cobra.Command {
-	root := &cobra.Command{Use: "library", Short: "The Lua libraries on Redis: list, load, roll back"}
+	root := &cobra.Command{Use: "library", Short: "The Lua libraries on Redis: list, load, try beside the live one, roll back"}
 	root.AddCommand(
+		e.libraryLoadCommand(), e.libraryPromoteCommand(), e.libraryDropCommand(),
 		&cobra.Command{
 			Use:   "list",
 			Short: "Version, hash and state of each",
@@ -25,30 +24,6 @@ func (e *environment) libraryCommand() *cobra.Command {
 					return err
 				}
 				return e.print(libraries, func() *table { return libraryTable(libraries...) })
-			},
-		},
-		&cobra.Command{
-			Use:   "load NAME [FILE]",
-			Short: "Load a library from a file, or the bundled one again, after its self-test",
-			Args:  cobra.RangeArgs(1, 2),
-			RunE: func(c *cobra.Command, args []string) error {
-				file := ""
-				if len(args) == 2 {
-					abs, err := filepath.Abs(args[1])
-					if err != nil {
-						return err
-					}
-					file = abs
-				}
-				agent, err := e.agent()
-				if err != nil {
-					return err
-				}
-				l, err := agent.LoadLibrary(c.Context(), args[0], file)
-				if err != nil {
-					return err
-				}
-				return e.print(l, func() *table { return libraryTable(l) })
 			},
 		},
 		&cobra.Command{

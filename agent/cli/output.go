@@ -96,9 +96,9 @@ func qualityColor(q string) color {
 // stateColor paints a state by what it means.
 func stateColor(state string) color {
 	switch state {
-	case "ok", "running", "open", "held", "written", "safe", "idle", "active":
+	case "ok", "running", "open", "held", "written", "safe", "idle", "active", "promoted":
 		return green
-	case "disabled", "pending":
+	case "disabled", "pending", "ended", "dropped":
 		return dim
 	case "starting", "connecting", "opening", "partial", "retrying", "backoff", "ramping", "degraded", "restarting":
 		return yellow

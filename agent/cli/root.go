@@ -88,7 +88,7 @@ func (e *environment) root() *cobra.Command {
 	flags.StringVar(&e.color, "color", "auto", "auto, always or never")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	for _, add := range []func() *cobra.Command{
-		e.runCommand, e.validateCommand, e.formatCommand, e.planCommand, e.reloadCommand,
+		e.runCommand, e.validateCommand, e.formatCommand, e.planCommand, e.reloadCommand, e.shadowCommand,
 		e.statusCommand, e.getCommand, e.watchCommand, e.setCommand, e.whyCommand, e.outputsCommand,
 		e.historyCommand, e.eventsCommand, e.replayCommand, e.alarmsCommand, e.ackCommand, e.alarmCommand, e.rulesCommand,
 		e.libraryCommand, e.pluginCommand, e.versionCommand,

@@ -178,22 +178,35 @@ func (e *environment) formatFile(name string, check bool) (bool, error) {
 }
 
 func (e *environment) planCommand() *cobra.Command {
-	return &cobra.Command{
+	var shadow shadowFlags
+	var drop bool
+	c := &cobra.Command{
 		Use:   "plan",
 		Short: "What a reload of the running agent's site would change",
-		Args:  cobra.NoArgs,
+		Long: "Says what a reload would change. With --shadow the site as it is written now runs beside the live one on the same frames, without\n" +
+			"touching an output, and what it decides otherwise is shown; then reload makes it the live one, and plan --drop ends it.",
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			agent, err := e.agent()
 			if err != nil {
 				return err
 			}
-			p, err := agent.Plan(c.Context())
-			if err != nil {
-				return err
+			if drop {
+				return e.dropShadow(c.Context(), agent, "site", "")
 			}
-			return e.printPlan(p)
+			if shadow.span == "" {
+				p, err := agent.Plan(c.Context())
+				if err != nil {
+					return err
+				}
+				return e.printPlan(p)
+			}
+			return e.shadowPlan(c.Context(), agent, shadow)
 		},
 	}
+	shadow.add(c, "run the site as it is written now beside the live one for this `TIME`, such as 10m")
+	c.Flags().BoolVar(&drop, "drop", false, "end the candidate that --shadow started")
+	return c
 }
 
 func (e *environment) reloadCommand() *cobra.Command {

@@ -61,6 +61,7 @@ type Agent struct {
 	resync   atomic.Int32
 	shown    libraryCache
 	measured measured
+	shadows  shadows
 	all      sync.WaitGroup // of goroutines that end by themselves
 
 	// reloading is held while a plan is made or applied, or Redis is given what it should hold.

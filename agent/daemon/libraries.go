@@ -360,6 +360,7 @@ func (a *Agent) announceLibrary(ctx context.Context, name, what string) (api.Lib
 		return api.Library{}, err
 	}
 	a.shown.forget()
+	a.endShadow("the library " + name + " was " + what)
 	a.setTrouble(aboutLibrary+name, "")
 	for _, l := range list {
 		if l.Name == name {

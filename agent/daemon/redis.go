@@ -98,6 +98,7 @@ const (
 func (a *Agent) storeEvent(e event.Event) {
 	if e.Get("event") == "redis_restored" {
 		a.resync.Store(afterBatch)
+		a.endShadow("Redis was put in order again; what it lost, the candidate has not lost")
 	}
 	a.emit(e)
 }
@@ -113,8 +114,10 @@ func (x applier) Apply(ctx context.Context, b store.Batch) (store.Result, error)
 	if x.a.resync.Load() == beforeBatch {
 		x.a.resyncRules(ctx)
 	}
+	x.a.shadows.prepare(ctx, x.a.store, b)
 	res, err := x.a.store.Apply(ctx, b)
 	if err == nil {
+		x.a.shadows.give(b, res)
 		x.a.resync.CompareAndSwap(afterBatch, beforeBatch)
 	}
 	return res, err

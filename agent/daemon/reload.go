@@ -48,6 +48,7 @@ func (a *Agent) Reload(ctx context.Context) (api.Plan, error) {
 		return p, err
 	}
 	p.Applied = true
+	a.endShadow("the site was reloaded")
 	a.setTrouble(aboutSite, "")
 	a.tell("reloaded", fmt.Sprintf("site revision %s, %d changes", p.Revision, len(p.Changes)))
 	a.keepGood(ctx, checked.Site)

@@ -86,6 +86,7 @@ func (a *Agent) stop() {
 			a.log.Warn("close the API", "error", err)
 		}
 	}
+	a.endShadow("the agent was stopped")
 	a.hub.Close()
 	if a.host != nil {
 		if err := a.host.Close(ctx); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -32,6 +33,9 @@ func (a *Agent) start(ctx context.Context) error {
 		Dir: filepath.Join(a.o.Data, "journal"), MaxBytes: s.Journal.MaxBytes, MaxAge: s.Journal.MaxAge, Sync: s.Journal.Sync, Log: a.log.Named("journal"),
 	}); err != nil {
 		return fmt.Errorf("open the journal: %w", err)
+	}
+	if err := os.RemoveAll(a.shadowDir()); err != nil {
+		a.log.Warn("can't remove what a candidate left", "error", err)
 	}
 	for _, e := range a.early.release() {
 		a.remember(e)

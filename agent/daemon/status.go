@@ -49,6 +49,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	if waits != "" && st.Store.State == string(store.StateOK) { // Redis is there, and what is to run in it is not
 		st.Store.State, st.Store.Detail = string(store.StateFailed), waits
 	}
+	st.Shadow = a.shadowStatus()
 	st.Libraries = append([]api.Library{}, a.seenLibraries(ctx)...)
 	st.Reasons = append(a.troubleTexts(), reasons(st)...)
 	st.State = "ok"

@@ -27,7 +27,8 @@ var libraries = []string{store.Models, store.Alarms, store.Rules}
 
 // Options say what an engine runs.
 type Options struct {
-	Site     *site.Site
+	Site *site.Site
+	// Programs may be nil: they are loaded later then.
 	Programs *compile.Programs
 	// Start is the clock at the beginning, in ms since the Unix epoch.
 	Start int64
@@ -100,6 +101,9 @@ func (e *Engine) open(ctx context.Context, o Options) (err error) {
 		if err := e.store.Load(ctx, lib); err != nil {
 			return err
 		}
+	}
+	if o.Programs == nil {
+		return nil
 	}
 	if err := e.store.LoadPrograms(ctx, o.Programs); err != nil {
 		return err
@@ -184,8 +188,14 @@ func (e *Engine) Feed(ctx context.Context, now int64, frames ...store.Frame) err
 }
 
 func (e *Engine) apply(ctx context.Context, now int64, frames []store.Frame) error {
+	return e.batch(ctx, store.Batch{Now: now, Frames: frames})
+}
+
+// batch takes a batch through the libraries, the timers before it too.
+func (e *Engine) batch(ctx context.Context, b store.Batch) error {
+	now := b.Now
 	e.clock.Store(now)
-	res, err := e.store.Apply(ctx, store.Batch{Now: now, Frames: frames})
+	res, err := e.store.Apply(ctx, b)
 	if err != nil {
 		return err
 	}

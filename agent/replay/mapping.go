@@ -105,7 +105,7 @@ func (m *mapping) plan(t *journal.Table) (*plan, error) {
 	}
 	m.seen[t.Device] = true
 	p := &plan{to: to}
-	same := to.id == t.ID()
+	same := to.id == t.Frame().TableID()
 	for _, pt := range to.numbers {
 		from := slices.IndexFunc(t.Numbers, func(c journal.Column) bool { return c.Name == pt.Name })
 		if from < 0 {
@@ -143,10 +143,11 @@ func (m *mapping) plan(t *journal.Table) (*plan, error) {
 
 // told are the notes, in order.
 func (m *mapping) told() []string {
+	notes := maps.Clone(m.notes)
 	for name, t := range m.devices {
 		if !m.seen[name] && len(t.numbers)+len(t.texts) > 0 {
-			m.note("device %s: there is no frame of it; its points are unknown", name)
+			notes[fmt.Sprintf("device %s: there is no frame of it; its points are unknown", name)] = true
 		}
 	}
-	return slices.Sorted(maps.Keys(m.notes))
+	return slices.Sorted(maps.Keys(notes))
 }

@@ -118,6 +118,9 @@ func (s *Store) apply(ctx context.Context, b Batch) (Result, error) {
 		return Result{}, err
 	}
 	if s.suspect != "" {
+		if s.o.Scratch {
+			return Result{}, s.lost()
+		}
 		if err := s.restore(ctx); err != nil {
 			return Result{}, err
 		}
@@ -132,16 +135,24 @@ func (s *Store) apply(ctx context.Context, b Batch) (Result, error) {
 	default:
 		return res, err
 	}
+	if s.o.Scratch {
+		return Result{}, s.lost()
+	}
 	if err := s.restore(ctx); err != nil {
 		return Result{}, err
 	}
 	return s.exchange(ctx, s.withNewest(b))
 }
 
+// lost is the error of a scratch server that lost something: what it held, nobody has.
+func (s *Store) lost() error {
+	return &Error{Problem: Ended, Doing: "working off a batch of frames", Where: s.where, Cause: errors.New(s.suspect + ": what it held is lost")}
+}
+
 // withNewest adds, after a restore, the newest frames of the devices that a batch has none of: what the libraries lost with
 // a server, they find again by looking at every device once.
 func (s *Store) withNewest(b Batch) Batch {
-	if !s.refresh {
+	if !s.refresh || s.o.Scratch {
 		return b
 	}
 	has := make(map[string]bool, len(b.Frames)+len(b.Gone))

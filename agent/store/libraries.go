@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -221,6 +222,15 @@ func (s *Store) replace(ctx context.Context, lib lua.Library) error {
 	s.wanted[lib.Name] = lib
 	s.stir()
 	return nil
+}
+
+// Loaded are the libraries that the server should hold, by name, but for the store's own.
+func (s *Store) Loaded() map[string]lua.Library {
+	s.work.Lock()
+	defer s.work.Unlock()
+	out := maps.Clone(s.wanted)
+	delete(out, framesLibrary)
+	return out
 }
 
 // Libraries compares what the server has with what was loaded.

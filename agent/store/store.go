@@ -40,7 +40,7 @@ type Options struct {
 	// CheckEvery is the pause between two looks at what the server holds; 0: 2 s.
 	CheckEvery time.Duration
 	// Scratch makes the embedded server one whose data nobody wants afterwards: it writes nothing to the disk, and is killed at
-	// the end.
+	// the end. What it loses before that is not put back: Apply fails from then on.
 	Scratch bool
 	// Patient opens the store also when an external server is away: it is looked for until it comes, and calls fail until
 	// then.
