@@ -243,7 +243,7 @@ func TestRulesOnRandomStreams(t *testing.T) {
 			steps = append(steps, s)
 		}
 		want := expected(rules, places, steps)
-		for _, way := range []string{"frame by frame", "in batches", "with restarts", "with the library loaded anew"} {
+		for _, way := range ways {
 			if err := server.Del(ctx, k...).Err(); err != nil {
 				t.Fatal(err)
 			}

@@ -123,7 +123,7 @@ func TestTotalsOnRandomStreams(t *testing.T) {
 			steps = append(steps, x)
 		}
 		want := naiveTotals(steps)
-		for _, way := range []string{"frame by frame", "in batches", "with restarts", "with the library loaded anew"} {
+		for _, way := range ways {
 			if err := server.Del(ctx, append(k, "v:{totals}:model:grid")...).Err(); err != nil {
 				t.Fatal(err)
 			}
