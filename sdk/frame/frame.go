@@ -81,7 +81,7 @@ var (
 	ErrCorrupt = errors.New("frame is corrupt")
 )
 
-// View reads a packed frame in place. The zero View is an empty frame.
+// View reads a packed frame in place. Parse makes it; of the zero View only Bytes, Len and Texts may be asked.
 type View struct {
 	b     []byte
 	n     int
