@@ -316,23 +316,26 @@ type EventsRequest struct {
 
 // Alarm is an alarm's state.
 type Alarm struct {
-	Name         string    `json:"name"`
-	Active       bool      `json:"active"`
-	Acked        bool      `json:"acked"`
-	Confirmed    bool      `json:"confirmed"`
-	Latched      bool      `json:"latched"`
-	Enabled      bool      `json:"enabled"`
-	Suppressed   bool      `json:"suppressed"`
-	OutOfService bool      `json:"out_of_service"`
-	Shelving     string    `json:"shelving"`
-	Retain       bool      `json:"retain"`
-	Level        string    `json:"level,omitempty"`
-	Priority     string    `json:"priority"`
-	Message      string    `json:"message,omitempty"`
-	Since        time.Time `json:"since,omitzero"`
-	Occurrence   int       `json:"occurrence"`
-	Value        *float64  `json:"value,omitempty"`
-	Quality      string    `json:"quality,omitempty"`
+	Name         string `json:"name"`
+	Active       bool   `json:"active"`
+	Acked        bool   `json:"acked"`
+	Confirmed    bool   `json:"confirmed"`
+	Latched      bool   `json:"latched"`
+	Enabled      bool   `json:"enabled"`
+	Suppressed   bool   `json:"suppressed"`
+	OutOfService bool   `json:"out_of_service"`
+	Shelving     string `json:"shelving"`
+	Retain       bool   `json:"retain"`
+	Level        string `json:"level,omitempty"`
+	Priority     string `json:"priority"`
+	Message      string `json:"message,omitempty"`
+	// Since when it is active, and when it became so last.
+	Since      time.Time `json:"since,omitzero"`
+	Raised     time.Time `json:"raised,omitzero"`
+	Occurrence int       `json:"occurrence"`
+	Value      *float64  `json:"value,omitempty"`
+	Unit       string    `json:"unit,omitempty"`
+	Quality    string    `json:"quality,omitempty"`
 }
 
 // AlarmCommand is what a person does to an alarm.

@@ -33,9 +33,9 @@ func (e *environment) alarmsCommand() *cobra.Command {
 }
 
 func alarmTable(alarms []api.Alarm) *table {
-	t := newTable("alarm", "priority", "state", "since", "value", "message").alignRight(4)
+	t := newTable("alarm", "priority", "state", "raised", "value", "message").alignRight(4)
 	for _, a := range alarms {
-		t.row(a.Name, a.Priority, alarmState(a), since(a.Since), optional(a.Value), a.Message)
+		t.row(a.Name, a.Priority, alarmState(a), ago(a.Raised), withUnit(optional(a.Value), a.Unit), a.Message)
 	}
 	return t
 }

@@ -141,6 +141,14 @@ func since(t time.Time) string {
 	return age(time.Since(t))
 }
 
+// ago says how long ago something was.
+func ago(t time.Time) string {
+	if t.IsZero() {
+		return "–"
+	}
+	return since(t) + " ago"
+}
+
 // binarySize says a size in binary units.
 func binarySize(n int64) string {
 	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}

@@ -40,10 +40,13 @@ func apiAlarm(x store.Alarm) api.Alarm {
 	out := api.Alarm{
 		Name: x.Name, Active: x.Active, Acked: x.Acked, Confirmed: x.Confirmed, Latched: x.Latched, Enabled: x.Enabled,
 		Suppressed: x.Suppressed, OutOfService: x.OutOfService, Shelving: x.Shelving, Retain: x.Retain, Level: x.Level,
-		Priority: x.Priority, Message: x.Message, Occurrence: x.Occurrence, Value: x.Value, Quality: x.Quality,
+		Priority: x.Priority, Message: x.Message, Occurrence: x.Occurrence, Value: x.Value, Unit: x.Unit, Quality: x.Quality,
 	}
 	if x.Since > 0 {
 		out.Since = time.UnixMilli(int64(x.Since)).UTC()
+	}
+	if x.Raised > 0 {
+		out.Raised = time.UnixMilli(int64(x.Raised)).UTC()
 	}
 	return out
 }

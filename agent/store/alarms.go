@@ -26,6 +26,8 @@ type Alarm struct {
 	Level                string   `json:"level"`
 	Due                  float64  `json:"due"`
 	Since                float64  `json:"since"`
+	Raised               float64  `json:"raised"`
+	Unit                 string   `json:"unit"`
 	Occurrence           int      `json:"occurrence"`
 	Repeat               int      `json:"repeat"`
 	FirstOut             bool     `json:"first_out"`

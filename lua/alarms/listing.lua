@@ -12,7 +12,7 @@ do
       latched = s.latched == true, suppressed = s.suppressed == true, suppressed_by_operator = s.operator == true,
       out_of_service = s.out_of_service == true, retain = Journal.retained(s),
       shelving = s.shelving or 'unshelved', shelf_end = s.shelf_end, level = s.active and s.level or nil,
-      pending = s.pending, due = s.due, since = s.since, occurrence = s.occurrence or 0, ['repeat'] = s.repeats or 0,
+      pending = s.pending, due = s.due, since = s.since, raised = s.raised, occurrence = s.occurrence or 0, ['repeat'] = s.repeats or 0,
       first_out = s.first_out == true, onoff_60s = onoff, chattering = chattering,
       value = type(value) == 'number' and value or nil, quality = s.bad and 'bad' or 'good',
     }

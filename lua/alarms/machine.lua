@@ -5,6 +5,7 @@
 --   operator        true while an operator suppresses it, beside its parents
 --   occurrence      number of its latest occurrence
 --   since           since when it is active
+--   raised          when it became active last
 --   level           of a level alarm; while pending, the level that it would have
 --   pending, due    'on' or 'off', and when that delay ends
 --   left            true when a return was pending and was given up: the value had left all levels, the level is held
@@ -111,7 +112,7 @@ do
       group.holder = alarm
     end
     s.pending, s.due = nil, nil
-    s.active, s.unacked, s.since, s.level = true, true, t, level
+    s.active, s.unacked, s.since, s.raised, s.level = true, true, t, t, level
     if alarm.item.latching then s.latched = true end
     s.occurrence, s.repeats = (s.occurrence or 0) + 1, nil
     repeat_from(alarm, t)
