@@ -169,13 +169,13 @@ func (s *suite) twoChannels(t *testing.T) {
 	p := s.start(t)
 	a, ra := s.open(t, p, "first")
 	b, rb := s.open(t, p, "second")
+	if !s.goesOn(ra) {
+		t.Error("when a second channel is opened the first gives no more frames")
+	}
 	if _, err := a.Drain(s.limit(t)); err != nil {
 		t.Error(err)
 	}
-	rb.mu.Lock()
-	clear(rb.good)
-	rb.mu.Unlock()
-	if !within(s.o.Patience, func() bool { _, ok := rb.served(); return ok }) {
+	if !s.goesOn(rb) {
 		t.Error("when one channel is closed the other gives no more frames")
 	}
 	if _, err := b.Drain(s.limit(t)); err != nil {
@@ -183,6 +183,14 @@ func (s *suite) twoChannels(t *testing.T) {
 	}
 	ra.report(t)
 	rb.report(t)
+}
+
+// goesOn tells whether every device of a channel has another frame.
+func (s *suite) goesOn(r *receiver) bool {
+	r.mu.Lock()
+	clear(r.good)
+	r.mu.Unlock()
+	return within(s.o.Patience, func() bool { _, ok := r.served(); return ok })
 }
 
 // target is a writable point with a safe value.
