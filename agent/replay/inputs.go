@@ -101,7 +101,7 @@ func (e *Engine) Input(ctx context.Context, in event.Event) error {
 	if err != nil {
 		return err
 	}
-	return e.apply(ctx, e.Now(), nil)
+	return e.instant(ctx, e.Now(), nil)
 }
 
 func requestOf(in event.Event) store.SetRequest {

@@ -143,7 +143,12 @@ func lived(t *testing.T, s *site.Site, e *Engine) string {
 
 func pastJournal(t *testing.T) string {
 	t.Helper()
-	s, programs := compiled(t, strings.ReplaceAll(pastSite, "LIMIT", "85"))
+	return journalOf(t, pastSite)
+}
+
+func journalOf(t *testing.T, text string) string {
+	t.Helper()
+	s, programs := compiled(t, strings.ReplaceAll(text, "LIMIT", "85"))
 	e, err := Open(t.Context(), Options{Site: s, Programs: programs, Start: scenarioStart})
 	if err != nil {
 		t.Fatal(err)
@@ -178,8 +183,14 @@ func runSite(t *testing.T, dir string, s *site.Site, programs *compile.Programs,
 }
 
 func TestPastOfTheSameSiteIsTheSame(t *testing.T) {
-	dir := pastJournal(t)
-	s, programs := compiled(t, strings.ReplaceAll(pastSite, "LIMIT", "85"))
+	for name, text := range map[string]string{"plain": pastSite, "with schedules and states of alarms": watchful} {
+		t.Run(name, func(t *testing.T) { samePast(t, text) })
+	}
+}
+
+func samePast(t *testing.T, text string) {
+	dir := journalOf(t, text)
+	s, programs := compiled(t, strings.ReplaceAll(text, "LIMIT", "85"))
 	r, first := runSite(t, dir, s, programs, nil)
 	if r.Totals.Differences() != 0 || r.Totals.Same < 20 || r.Inputs != 3 || r.Frames != 2*minutes*60 {
 		t.Fatalf("%s", first)

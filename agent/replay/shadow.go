@@ -103,7 +103,10 @@ func (s *Shadow) Seed(ctx context.Context, snap *store.Snapshot, now int64) erro
 	if err := s.engine.store.LoadPrograms(ctx, s.o.Programs); err != nil {
 		return err
 	}
-	return s.stands(ctx, now)
+	if err := s.stands(ctx, now); err != nil {
+		return err
+	}
+	return s.engine.startVirtual(ctx, s.o.Site)
 }
 
 // stands tells the comparison what stands on both sides at the beginning.
@@ -156,7 +159,7 @@ func (s *Shadow) frame(f store.Frame) (store.Frame, bool, error) {
 
 // Step runs what the live site ran, in the same order. An error says that the candidate failed, and that it is of no use any more.
 func (s *Shadow) Step(ctx context.Context, step ShadowStep) error {
-	b := store.Batch{Now: max(step.Batch.Now, s.engine.Now())}
+	var b store.Batch
 	for _, f := range step.Batch.Frames {
 		mapped, ok, err := s.frame(f)
 		if err != nil {
@@ -186,9 +189,15 @@ func (s *Shadow) Step(ctx context.Context, step ShadowStep) error {
 			return err
 		}
 	}
-	b.Now = max(b.Now, s.engine.Now())
+	b.Now = max(step.Batch.Now, s.engine.Now())
+	for i := range b.Frames {
+		b.Frames[i].Millis = max(b.Frames[i].Millis, s.engine.Now())
+	}
 	began := time.Now()
-	if err := s.engine.batch(ctx, b); err != nil {
+	if err := s.engine.FeedAll(ctx, []store.Batch{b}); err != nil {
+		return err
+	}
+	if err := s.engine.Feed(ctx, max(b.Now, s.engine.Now())); err != nil {
 		return err
 	}
 	s.counts.Spent += time.Since(began)

@@ -22,12 +22,19 @@ func (s *Store) ApplyAll(ctx context.Context, batches []Batch) (Result, error) {
 	}
 	s.work.Lock()
 	defer s.work.Unlock()
+	if s.suspect != "" {
+		return Result{}, s.lost()
+	}
 	began := time.Now()
 	res, err := s.exchangeAll(ctx, batches)
 	if err != nil {
 		err = s.explain("working off batches of frames", err)
 		s.note(err)
 		return Result{}, err
+	}
+	if s.arrived.Load() {
+		s.suspect = "a server started anew"
+		return Result{}, s.lost()
 	}
 	res.Events, s.pending = s.pending, nil
 	for _, b := range batches {
@@ -54,6 +61,9 @@ func (s *Store) exchangeAll(ctx context.Context, batches []Batch) (Result, error
 				calls = append(calls, called{st, st.cmd})
 				st.known = false
 			}
+		}
+		if len(b.Gone) > 0 {
+			pipe.HDel(ctx, s.keys.frames, b.Gone...)
 		}
 		if len(b.Frames) > 0 {
 			p := append(make([]any, 0, len(s.batch.putHead)+2*len(b.Frames)), s.batch.putHead...)
