@@ -26,7 +26,7 @@ var directivePattern = regexp.MustCompile(`^--#(\w+)\s+(\S+)(?:\s+(no-writes))?\
 // declarations of the functions, and the sources.
 const template = `#!lua name=%[1]s
 -- Voltage library %[2]s, version %[3]s, hash %[4]s
-local Library = { name = '%[2]s', version = '%[3]s', hash = '%[4]s', schema = %[5]d, suffix = '%[6]s', functions = {} }
+local Library = { name = '%[2]s', version = '%[3]s', hash = '%[4]s', schema = %[5]d, suffix = '%[6]s', functions = {}, migrations = {} }
 local open, opened
 local function run(name, keys, args)
   if not opened then
@@ -95,6 +95,12 @@ func bundle(main, suffix string, read func(string) ([]byte, error)) (Library, er
 	for _, f := range b.calls {
 		if !strings.Contains(body, "function Library.functions."+f.name+"(") {
 			return Library{}, fmt.Errorf("%s declares the function %s, and no source has function Library.functions.%s(keys, args)", main, f.name, f.name)
+		}
+	}
+	for from := 1; from < b.schema; from++ {
+		if !strings.Contains(body, fmt.Sprintf("Library.migrations[%d] = ", from)) {
+			return Library{}, fmt.Errorf("%s declares schema %d, and no source has Library.migrations[%d] = function(items), which brings state from schema %d to %d",
+				main, b.schema, from, from, from+1)
 		}
 	}
 	lib := Library{Name: b.library + suffix, Version: b.version, Hash: hashOf(b.library, b.version, strconv.Itoa(b.schema), b.declarations(""), body)}

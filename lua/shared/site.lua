@@ -46,7 +46,7 @@ do
     end
   end
 
-  local function build(keys, epoch, migrate)
+  local function build(keys, epoch)
     local D = { index = {} }
     -- Programs are compiled against D[i], so each is there before, and stays the same table.
     setmetatable(D, { __index = function(t, i)
@@ -66,18 +66,24 @@ do
     end
     values(site, keys[5])
     setmetatable(D, nil)
-    site.state = State.load(keys[3], migrate)
+    site.state = State.load(keys[3])
     site.clock = site.state.clock
     D.clock = site.clock
     site.timers = Timers.load(keys[4], function(item) return site.rank[item] end)
     site.events = Events.new(keys[7])
+    if site.state.migrated then
+      Events.add(site.events, 'library', site.clock, {
+        'library', Library.name, 'event', 'migrated', 'version', Library.version, 'hash', Library.hash,
+        'detail', string.format('state of schema %d is of schema %d now', site.state.migrated, Library.schema),
+      })
+    end
     return site
   end
 
   -- open returns the site of the seven keys and whether it was built anew by this call; setup(site) is then called once.
   -- Every function that may change something ends with Site.close. A site that was not closed, because the call failed, is
   -- built anew by the next.
-  function Site.open(keys, setup, migrate)
+  function Site.open(keys, setup)
     if #keys < 7 then
       Library.fail('BADKEYS', 'needs the seven keys epoch, program, state, timers, frames, requests, events')
     end
@@ -92,7 +98,7 @@ do
       count = count + 1
     end
     sites[keys[2]] = { busy = true }
-    site = build(keys, epoch, migrate)
+    site = build(keys, epoch)
     site.busy = true
     sites[keys[2]] = site
     if setup then setup(site) end

@@ -5,9 +5,26 @@
 --#include shared/write.lua
 local State = {}
 do
-  -- load reads the hash. It fails with NEWERSTATE when a newer library wrote it. migrate(old, items), if given, brings the
-  -- unpacked items of an older schema up to date.
-  function State.load(key, migrate)
+  -- migrate brings the unpacked items of an older schema to that of the library, one step after the other. It changes nothing but
+  -- memory: what it made is written by the first call that writes, in one command with the new schema, or not at all.
+  local function migrate(state)
+    for from = state.schema, Library.schema - 1 do
+      local step = Library.migrations[from]
+      if not step then
+        Library.fail('NOMIGRATION', string.format('the state in %s has schema %d, and this library has no way from schema %d to %d',
+          state.key, state.schema, from, from + 1))
+      end
+      local ok, problem = pcall(step, state.items)
+      if not ok then
+        Library.fail('BADMIGRATION', string.format('the state in %s could not be brought from schema %d to %d: %s',
+          state.key, from, from + 1, tostring(type(problem) == 'table' and problem.err or problem)))
+      end
+    end
+  end
+
+  -- load reads the hash. It fails with NEWERSTATE when a newer library wrote it, and with NOMIGRATION or BADMIGRATION when an older
+  -- one did whose state can't be brought up to date. state.migrated is then the schema that it was of.
+  function State.load(key)
     local state = { key = key, items = {}, marked = {}, order = {}, clock = 0 }
     local flat = redis.call('HGETALL', key)
     local schema
@@ -22,14 +39,20 @@ do
       end
     end
     if schema and schema > Library.schema then
-      Library.fail('NEWERSTATE', string.format('the state in %s has schema %d, this library knows %d: load the newer library again',
-        key, schema, Library.schema))
-    end
-    if schema and schema < Library.schema and migrate then
-      migrate(schema, state.items)
-      for item in pairs(state.items) do State.mark(state, item) end
+      Library.fail('NEWERSTATE', string.format('the state in %s has schema %d, and this version %s of the library %s knows schemas up to %d: '
+        .. 'load the newer library again, or delete the key to begin with nothing active, acknowledged or counted',
+        key, schema, Library.version, Library.name, Library.schema))
     end
     state.schema = schema
+    if schema and schema < Library.schema then
+      local names = {}
+      for item in pairs(state.items) do names[#names + 1] = item end
+      migrate(state)
+      for item in pairs(state.items) do names[#names + 1] = item end
+      table.sort(names)
+      for _, item in ipairs(names) do State.mark(state, item) end
+      state.migrated = schema
+    end
     return state
   end
 
@@ -49,7 +72,7 @@ do
 
   -- flush writes what was marked, with the clock.
   function State.flush(state, clock)
-    if #state.order == 0 then return end
+    if #state.order == 0 and not state.migrated then return end
     local set, n, gone, m = {}, 0, {}, 0
     for _, item in ipairs(state.order) do
       local value = state.items[item]
@@ -69,6 +92,6 @@ do
     set[n + 1], set[n + 2] = '@clock', string.format('%.17g', clock)
     Write.all('HSET', state.key, set, n + 2)
     Write.all('HDEL', state.key, gone, m)
-    state.marked, state.order = {}, {}
+    state.marked, state.order, state.migrated = {}, {}, nil
   end
 end
