@@ -1,6 +1,9 @@
 package replay
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 const stateSite = `
 site "states" { timezone = "Europe/Berlin" }
@@ -162,4 +165,51 @@ scenario "begins at night" {
   }
 }
 `)
+}
+
+// What reads alarms and schedules is the same however the journal is cut.
+func TestPastWithVirtualDevices(t *testing.T) {
+	const more = `
+rule "on_alarm" {
+  when = alarm.high.active && !alarm.high.acked && !alarm.high.shelved
+  set "m.setpoint" { value = 3 }
+}
+rule "on_time" {
+  when     = schedule.some_minutes && device.m.power > 60
+  priority = 70
+  set "m.setpoint" { value = -1 }
+}
+schedule "some_minutes" {
+  from = "12:03"
+  to   = "12:07"
+}
+`
+	text := strings.ReplaceAll(pastSite, "LIMIT", "85") + more
+	for name, without := range map[string]string{"both": "", "schedules": "alarm.high.active && !alarm.high.acked && !alarm.high.shelved"} {
+		t.Run(name, func(t *testing.T) {
+			text := text
+			if without != "" {
+				text = strings.Replace(text, without, "device.m.power > 100", 1)
+			}
+			s, programs := compiled(t, text)
+			e, err := Open(t.Context(), Options{Site: s, Programs: programs, Start: scenarioStart})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.Close()
+			dir := lived(t, s, e)
+			r, first := runSite(t, dir, s, programs, nil)
+			if r.Totals.Differences() != 0 || !strings.Contains(first, "rule.on_time") || !strings.Contains(first, "rule.on_alarm") {
+				t.Errorf("%s", first)
+			}
+			if strings.Contains(first, "schedule.some_minutes") {
+				t.Errorf("the notes name a schedule: %s", first)
+			}
+			for _, c := range []struct{ cut, depth int }{{1, 1}, {2, 7}, {1, 32}} {
+				if _, again := runSite(t, dir, s, programs, func(o *PastOptions) { o.cut, o.depth = c.cut, c.depth }); again != first {
+					t.Errorf("cut into %+v it is another report:\n%s\n%s", c, again, first)
+				}
+			}
+		})
+	}
 }
