@@ -14,10 +14,12 @@ type devices struct {
 	list  []*site.Device
 	used  map[*site.Device]map[int]bool
 	aged  map[*site.Device]bool
+	// graded are those whose qualities are asked for.
+	graded map[*site.Device]bool
 }
 
 func newDevices() *devices {
-	return &devices{index: map[*site.Device]int{}, used: map[*site.Device]map[int]bool{}, aged: map[*site.Device]bool{}}
+	return &devices{index: map[*site.Device]int{}, used: map[*site.Device]map[int]bool{}, aged: map[*site.Device]bool{}, graded: map[*site.Device]bool{}}
 }
 
 // of is the number of a device, from 1.
@@ -131,6 +133,11 @@ func (w *writer) threeValued(n *node, nesting int) string {
 		return fmt.Sprintf("H.age(D, %d)", device)
 	case opEnergy, opCounter:
 		return fmt.Sprintf("D.totals[%d]", n.total.number)
+	case opGood:
+		p := n.args[0].point
+		device, slot := w.devices.slot(p)
+		w.devices.graded[p.Device] = true
+		return fmt.Sprintf("H.good(D, %d, %d)", device, slot)
 	case "avg":
 		total := *n
 		total.op = "sum"

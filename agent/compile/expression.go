@@ -22,11 +22,15 @@ type Resolver interface {
 // maxNodes bounds one expression: a chunk of Lua has limits, and nobody reads longer ones.
 const maxNodes = 5000
 
+// maxDepth bounds how deeply conditionals, calls and signs are nested in each other: nobody reads deeper ones.
+const maxDepth = 100
+
 // checker turns expressions into nodes, and collects what is wrong with them.
 type checker struct {
 	names     Resolver
 	constants *hcl.EvalContext
 	nodes     int
+	depth     int // of conditionals, calls and signs
 	diags     *hcl.Diagnostics
 	// within are the live locals and measurements that are being read, to find circles.
 	within []string
@@ -70,6 +74,23 @@ func (c *checker) check(e hcl.Expression) *node {
 		}
 	case *hclsyntax.BinaryOpExpr:
 		return c.binary(e)
+	case *hclsyntax.UnaryOpExpr, *hclsyntax.ConditionalExpr, *hclsyntax.FunctionCallExpr:
+		return c.nested(e)
+	}
+	return c.folded(syntax)
+}
+
+// nested checks what stands within what, and bounds how deeply.
+func (c *checker) nested(e hclsyntax.Expression) *node {
+	c.depth++
+	defer func() { c.depth-- }()
+	if c.depth > maxDepth {
+		if c.depth == maxDepth+1 {
+			c.fail(e.Range(), "Expression nested too deeply", "Conditionals, calls and signs are nested more than %d deep, with all that the expression refers to. Give parts of it names, as locals, or make several rules or alarms of it.", maxDepth)
+		}
+		return nil
+	}
+	switch e := e.(type) {
 	case *hclsyntax.UnaryOpExpr:
 		return c.unary(e)
 	case *hclsyntax.ConditionalExpr:
@@ -77,7 +98,7 @@ func (c *checker) check(e hcl.Expression) *node {
 	case *hclsyntax.FunctionCallExpr:
 		return c.function(e)
 	}
-	return c.folded(syntax)
+	return nil
 }
 
 // folded is an expression of a kind that conditions don't have, if it is constant.

@@ -34,6 +34,7 @@ func functions() map[string]signature {
 		"coalesce": {"coalesce(a, b, …)", 1, 0, false, coalesce},
 		"known":    {"known(x)", 1, 1, false, known},
 		"age":      {"age(x)", 1, 1, false, age},
+		"is_good":  {"is_good(x)", 1, 1, false, isGood},
 		"energy":   {"energy(power), or energy(power, \"10m\")", 1, 2, false, energy},
 		"counter":  {"counter(reading), or counter(reading, highest)", 1, 2, false, counter},
 	}
@@ -182,4 +183,19 @@ func age(c *checker, rng hcl.Range, args []*node) *node {
 		return c.fail(n.rng, "Name of a point expected", "age tells how old the reading of one point is, in seconds: age(device.meter.power).")
 	}
 	return &node{op: opAge, kind: number, unit: "s", args: []*node{n}, rng: rng, depth: 1}
+}
+
+// isGood tells whether all points of an expression are of good quality: neither bad nor uncertain. It is never unknown.
+func isGood(_ *checker, rng hcl.Range, args []*node) *node {
+	var all []*node
+	for _, p := range points(args[0]) {
+		all = append(all, &node{op: opGood, kind: boolean, args: []*node{{op: opPoint, kind: number, point: p, rng: rng}}, rng: rng, depth: 1})
+	}
+	switch len(all) {
+	case 0:
+		return boolNode(true, rng)
+	case 1:
+		return all[0]
+	}
+	return call(opAll, boolean, "", rng, all...)
 }

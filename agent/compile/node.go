@@ -24,7 +24,7 @@ func (k kind) String() string {
 	return [...]string{"a number", "a condition (true or false)", "a text"}[k]
 }
 
-// op is what a node does. All but constant, point and age are the names of functions in lua/shared/logic.lua.
+// op is what a node does. All but constant, point, age and good are the names of functions in lua/shared/logic.lua.
 type op string
 
 const (
@@ -32,6 +32,7 @@ const (
 	opPoint op = "point"
 	opName  op = "name" // a value that the program binds while it runs, such as a transform's
 	opAge   op = "age"
+	opGood  op = "good"
 	opAll   op = "all"
 	opAny   op = "any"
 	opNo    op = "no"

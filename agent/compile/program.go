@@ -231,6 +231,9 @@ func (d *devices) heads(points bool) string {
 		if d.aged[dev] {
 			b.WriteString(", aged=true")
 		}
+		if d.graded[dev] {
+			b.WriteString(", graded=true")
+		}
 		if points {
 			b.WriteString(", points={" + pointList(dev) + "}")
 		}

@@ -21,8 +21,15 @@ type liveNode struct {
 	model *Model
 }
 
+// longestExpression bounds an expression over live values, in bytes.
+const longestExpression = 128 << 10
+
 // native is the expression in HCL's own syntax. The JSON syntax has it as text: "${a > b}", or plainly "a > b".
 func (l *loader) native(e hcl.Expression) (hclsyntax.Expression, bool) {
+	if r := e.Range(); r.End.Byte-r.Start.Byte > longestExpression {
+		l.fail(r, "Expression too long", "This expression has %d bytes; at most %d are possible. Give parts of it names, as locals.", r.End.Byte-r.Start.Byte, longestExpression)
+		return nil, false
+	}
 	if x, ok := e.(hclsyntax.Expression); ok {
 		return x, true
 	}
@@ -45,6 +52,11 @@ func (l *loader) native(e hcl.Expression) (hclsyntax.Expression, bool) {
 		text = strings.TrimSuffix(inner, "}")
 		start.Column += 2
 		start.Byte += 2
+	}
+	// The brackets may have been written as escapes, which the look at the file does not see.
+	if _, deep := tooDeep([]byte(text)); deep {
+		l.fail(e.Range(), "Nested too deeply", "Brackets are nested more than %d deep here.", deepest)
+		return nil, false
 	}
 	x, diags := hclsyntax.ParseExpression([]byte(text), e.Range().Filename, start)
 	l.take(diags)

@@ -95,7 +95,7 @@ Constants are computed when the site is read: ` + "`var.NAME`, `local.NAME`, `ea
 [functions](#functions).
 
 Live expressions (conditions, values, measurements, live locals) are compiled and computed anew whenever something that they read
-changes. They have numbers, names, ` + "`+ - * / %`" + `, comparisons, ` + "`&& || !`, `a ? b : c`" + `, and the functions ` + "`min max sum avg abs round floor ceil clamp coalesce known age`" + `.
+changes. They have numbers, names, ` + "`+ - * / %`" + `, comparisons, ` + "`&& || !`, `a ? b : c`" + `, and the functions ` + "`min max sum avg abs round floor ceil clamp coalesce known age is_good`" + `.
 
 | name | is |
 |---|---|
@@ -125,7 +125,8 @@ model "grid" {
 ` + "```" + `
 
 A value that is bad, stale or was never read is *unknown*; never 0. ` + "`false && unknown`" + ` is false, ` + "`true || unknown`" + ` is true, otherwise what is
-computed with an unknown value is unknown. ` + "`known(x)` and `coalesce(x, y)`" + ` deal with it, and ` + "`unknown = \"hold\"`" + ` of a rule or alarm says what it does.
+computed with an unknown value is unknown. ` + "`known(x)` and `coalesce(x, y)`" + ` deal with it, ` + "`is_good(x)`" + ` tells
+whether all points that x reads are of good quality and not only of an uncertain one, ` + "`age(device.NAME.POINT)`" + ` how many seconds old a reading is, and ` + "`unknown = \"hold\"`" + ` of a rule or alarm says what it does.
 
 ## Secrets
 

@@ -36,7 +36,7 @@ do
       for i = 1, device.n do used[i] = i end
     end
     return {
-      name = device.name, n = device.n, used = used, aged = device.aged,
+      name = device.name, n = device.n, used = used, aged = device.aged, graded = device.graded,
       head = struct.pack('<HI4', device.n, device.id),
       size = HEADER + 9 * device.n + floor((device.n + 7) / 8),
       quality = HEADER + 8 * device.n,
@@ -61,8 +61,12 @@ do
 
   -- take puts a frame's values into v, nil where the quality is bad, and sets v.known; v.bad lists the slots that are nil when
   -- others are not. A frame of another point table, or none, makes all unknown. Where the program asks for ages, v.t is the
-  -- frame's source time in ms.
+  -- frame's source time in ms; where it asks for qualities, v.qualities has a byte of each slot.
   function Frame.take(layout, v, packed)
+    if layout.graded then
+      local fits = packed and Frame.fits(layout, packed)
+      v.qualities = fits and sub(packed, layout.quality + 1, layout.quality + layout.n) or nil
+    end
     if not packed or not Frame.fits(layout, packed) then
       for _, slot in ipairs(layout.used) do v[slot] = nil end
       v.known = #layout.used == 0

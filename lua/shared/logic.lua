@@ -2,7 +2,7 @@
 -- Programs get this table as H.
 local Logic = {}
 do
-  local floor, abs, select = math.floor, math.abs, select
+  local floor, abs, select, byte = math.floor, math.abs, select, string.byte
 
   -- finite gives back a finite number and makes nil of all else.
   local function finite(x)
@@ -138,6 +138,12 @@ do
     if c == nil then return nil end
     if c then return 1 end
     return 0
+  end
+
+  -- good tells whether a slot of device i is of good quality.
+  function Logic.good(D, i, slot)
+    local qualities = D[i].qualities
+    return qualities ~= nil and byte(qualities, slot) % 4 == 0
   end
 
   -- age is how old the reading of device i is, in seconds, by the site's clock.
