@@ -138,7 +138,7 @@ func batchIn(b *wire.SinkBatch, series map[uint32]*wire.Series) (SinkWriteReques
 			return SinkWriteRequest{}, errors.New("the batch refers to a series that was not told")
 		}
 		req.Samples[i] = Sample{
-			Device: s.GetDevice(), Point: s.GetPoint(), Unit: s.GetUnit(), IsText: s.GetIsText(),
+			Device: s.GetDevice(), Point: s.GetPoint(), Unit: s.GetUnit(), IsText: s.GetIsText(), Tags: s.GetTags(),
 			Time: time.UnixMilli(b.GetMillis()[i]).UTC(), Quality: frame.Quality(b.GetQuality()[i]), Value: b.GetValue()[i],
 		}
 		if s.GetIsText() {

@@ -286,6 +286,9 @@ type Sample struct {
 	Text   string
 	IsText bool
 	Unit   string
+	// Tags that a route gave it; nil: none. They must not be changed. Samples of one Device and Point with other tags are
+	// another series.
+	Tags map[string]string
 }
 
 // Event is an alarm transition, a request, a write: what happened beside the samples.

@@ -150,16 +150,39 @@ func (c *checker) converted(n *node, unit string, rng hcl.Range) *node {
 		copied.unit = unit
 		return &copied
 	}
-	factor, ok := site.ConvertUnit(n.unit, unit)
-	if !ok {
+	factor, offset, ok := site.LinearUnit(n.unit, unit)
+	switch {
+	case !ok:
 		return c.fail(rng, "Different units", "This is in %s, and %s is wanted. %s", n.unit, unit, howToConvert(unit, n.unit))
+	case offset != 0 && !reading(n):
+		return c.fail(rng, "Different units", "This is computed in %s, and %s is wanted. A difference is converted in another way than a temperature is: compute it in %s from the beginning.", n.unit, unit, unit)
 	}
-	if factor == 1 {
-		copied := *n
-		copied.unit = unit
-		return &copied
+	copied := *n
+	copied.unit = unit
+	out := &copied
+	if factor != 1 {
+		out = c.fold(call(opMul, number, unit, rng, n, numberNode(factor, rng)))
 	}
-	return c.fold(call(opMul, number, unit, rng, n, numberNode(factor, rng)))
+	if offset != 0 {
+		out = c.fold(call(opAdd, number, unit, rng, out, numberNode(offset, rng)))
+	}
+	return out
+}
+
+// reading tells whether a number is a value of a scale, and not a difference, product or quotient of such.
+func reading(n *node) bool {
+	switch n.op {
+	case opConst, opPoint, opName:
+		return true
+	case "min", "max", "avg", "clamp", "coalesce", "round", "floor", "ceil":
+		for _, a := range n.args {
+			if !reading(a) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
 }
 
 // inline reads another expression in its own scope: a live local, or a measurement's mapping.

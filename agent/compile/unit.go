@@ -9,8 +9,10 @@ import (
 
 // howToConvert says how a value in one unit becomes one in another.
 func howToConvert(to, from string) string {
-	f, ok := site.ConvertUnit(from, to)
+	f, offset, ok := site.LinearUnit(from, to)
 	switch {
+	case offset != 0:
+		return fmt.Sprintf("Multiply the one in %s by %s and add %s.", from, strconv.FormatFloat(f, 'g', 6, 64), strconv.FormatFloat(offset, 'g', 6, 64))
 	case !ok:
 		return "They measure different things, or a unit is not known."
 	case f >= 1:

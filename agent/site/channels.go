@@ -61,6 +61,7 @@ func (l *loader) loadSinks() {
 			for _, name := range []string{"include", "exclude"} {
 				l.checkPatterns(c, name)
 			}
+			b.entry.items[in.key] = k
 			var p *pluginInfo
 			if k.Plugin != "" {
 				p = l.sinkOf(k.Plugin, c.at("plugin"))
@@ -71,7 +72,6 @@ func (l *loader) loadSinks() {
 			}
 			var ok bool
 			if k.Config, ok = l.config(config, p.out, in.rng, in.scope); ok && !c.bad {
-				b.entry.items[in.key] = k
 				l.site.Sinks = append(l.site.Sinks, k)
 			}
 		})

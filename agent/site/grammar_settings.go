@@ -135,13 +135,13 @@ func sinkBlock() *construct {
 			Doc: "A place where samples and events go, each at least once and in order. A sink that is away costs disk, not data.",
 			Attributes: []schema.Attribute{
 				required(text("plugin", "The plugin that writes there.")),
-				attribute("include", schema.Strings, "Patterns of names that go there (`battery.*`); left out: all."),
+				attribute("include", schema.Strings, "Patterns of names that go there (`battery.*`); left out: all. A sink of which more is to be said has [routes](#route)."),
 				attribute("exclude", schema.Strings, "Patterns of names that don't."),
 				{Name: "batch_size", Type: schema.Int, Default: 5000.0, Min: number(1), Max: number(1e6), Doc: "The most samples in one write."},
 				duration("flush_interval", "1s", time.Millisecond, "The longest time that a sample waits for its batch to fill."),
 				descriptionAttribute,
 			},
 		},
-		Example: "sink \"history\" {\n  plugin  = \"influxdb\"\n  exclude = [\"*.firmware\"]\n  config {\n    url    = \"http://127.0.0.1:8086\"\n    bucket = \"site/autogen\"\n    token  = env(\"INFLUX_TOKEN\")\n  }\n}\n",
+		Example: "sink \"history\" {\n  plugin = \"influxdb\"\n  config {\n    url    = \"http://127.0.0.1:8086\"\n    bucket = \"site/autogen\"\n    token  = env(\"INFLUX_TOKEN\")\n  }\n}\n",
 	}
 }

@@ -245,6 +245,9 @@ func (l *loader) hashAll() {
 			d.int(int64(k.BatchSize), int64(k.FlushInterval))
 		})
 	}
+	for _, r := range s.Routes {
+		put("route", r.Name, func(d *digest) { d.route(l, r) })
+	}
 	l.hashSettings(put)
 }
 

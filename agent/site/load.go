@@ -126,6 +126,7 @@ func (l *loader) load() {
 	checkAlarms()
 	l.loadRules()
 	l.loadSinks()
+	l.loadRoutes()
 	l.keepSound()
 	l.keepVirtual()
 	l.hashAll()

@@ -27,6 +27,7 @@ type Site struct {
 	Alarms    []*Alarm
 	Rules     []*Rule
 	Sinks     []*Sink
+	Routes    []*Route
 	Schedules []*Schedule
 	// Virtual are the devices that are on no channel: of each schedule, and of each alarm whose state something reads.
 	Virtual []*Device

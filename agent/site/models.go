@@ -180,7 +180,7 @@ func (l *loader) checkMeasured(n *liveNode) {
 	if diags.HasErrors() || ref.Point == nil {
 		return
 	}
-	if _, ok := ConvertUnit(ref.Point.Unit, n.unit); !ok {
+	if _, _, ok := LinearUnit(ref.Point.Unit, n.unit); !ok {
 		l.fail(n.expr.Range(), "Different units", "%s is in %s, and the measurement in %s; they measure different things.", ref.Point.FullName(), ref.Point.Unit, n.unit)
 		n.bad = true
 	}

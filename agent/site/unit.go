@@ -2,6 +2,7 @@ package site
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/agext/levenshtein"
@@ -15,6 +16,8 @@ type Unit struct {
 	Dimension string
 	// Factor is how many of the dimension's base unit it is.
 	Factor float64
+	// Offset is what its zero is in the base unit: 273.15 for °C.
+	Offset float64
 }
 
 // dimension is a group of units, with the factor to its first one.
@@ -39,8 +42,16 @@ func unitGroup(name string, pairs ...any) dimension {
 }
 
 // dimensions are the units of the field. Active, apparent and reactive power differ on purpose: a sum of them is a
-// mistake. So do the temperatures, which differ by more than a factor.
-var dimensions = []dimension{
+// mistake.
+var dimensions = append(factorDimensions, temperatures)
+
+// temperatures differ by more than a factor. Their base unit is the kelvin.
+var temperatures = dimension{name: "temperature", units: []Unit{
+	{"°C", "temperature", 1, 273.15}, {"C", "temperature", 1, 273.15}, {"degC", "temperature", 1, 273.15}, {"K", "temperature", 1, 0},
+	{"°F", "temperature", 5.0 / 9, 459.67 * 5 / 9}, {"degF", "temperature", 5.0 / 9, 459.67 * 5 / 9},
+}}
+
+var factorDimensions = []dimension{
 	unitGroup("active power", "W", 1, "mW", 1e-3, "kW", 1e3, "MW", 1e6, "GW", 1e9, "hp", 745.699872),
 	unitGroup("apparent power", "VA", 1, "kVA", 1e3, "MVA", 1e6),
 	unitGroup("reactive power", "var", 1, "VAr", 1, "kvar", 1e3, "kVAr", 1e3, "Mvar", 1e6, "MVAr", 1e6),
@@ -54,9 +65,6 @@ var dimensions = []dimension{
 	unitGroup("capacitance", "F", 1, "mF", 1e-3, "µF", 1e-6, "nF", 1e-9),
 	unitGroup("frequency", "Hz", 1, "mHz", 1e-3, "kHz", 1e3, "MHz", 1e6),
 	unitGroup("rotational speed", "rpm", 1, "1/min", 1),
-	unitGroup("temperature", "°C", 1, "C", 1, "degC", 1),
-	unitGroup("absolute temperature", "K", 1),
-	unitGroup("temperature in Fahrenheit", "°F", 1, "degF", 1),
 	unitGroup("ratio", "%", 1, "‰", 0.1, "ratio", 100, "p.u.", 100, "pu", 100, "ppm", 1e-4),
 	unitGroup("time", "s", 1, "µs", 1e-6, "us", 1e-6, "ms", 1e-3, "min", 60, "h", 3600, "d", 86400),
 	unitGroup("length", "m", 1, "mm", 1e-3, "cm", 1e-2, "km", 1e3),
@@ -100,21 +108,36 @@ func LookupUnit(symbol string) (Unit, bool) {
 }
 
 // ConvertUnit is what a value in one unit is multiplied with to be one in another; false when they measure different
-// things, or one is unknown and they differ. No unit ("") stays what it is in any unit.
+// things, one is unknown and they differ, or their zeros differ (see LinearUnit). No unit ("") stays what it is in any unit.
 func ConvertUnit(from, to string) (float64, bool) {
+	gain, offset, ok := LinearUnit(from, to)
+	if !ok || offset != 0 {
+		return 0, false
+	}
+	return gain, true
+}
+
+// LinearUnit is how a value in one unit becomes one in another: times gain, plus offset. That holds for a temperature, and
+// not for a difference of two. It is false, and "" goes with any unit, as in ConvertUnit.
+func LinearUnit(from, to string) (gain, offset float64, ok bool) {
 	if from == to || from == "" || to == "" {
-		return 1, true
+		return 1, 0, true
 	}
 	a, okA := unitsBySymbol[from]
 	b, okB := unitsBySymbol[to]
 	switch {
 	case !okA || !okB || a.Dimension != b.Dimension:
-		return 0, false
+		return 0, 0, false
 	case a.Factor >= b.Factor:
-		return a.Factor / b.Factor, true
+		gain = a.Factor / b.Factor
+	default:
+		// The inverse of a quotient above one is exact where a product of inverses would not be.
+		gain = 1 / (b.Factor / a.Factor)
 	}
-	// The inverse of a quotient above one is exact where a product of inverses would not be.
-	return 1 / (b.Factor / a.Factor), true
+	if a.Offset != b.Offset {
+		offset = math.Round((a.Offset-b.Offset)/b.Factor*1e9) / 1e9
+	}
+	return gain, offset, true
 }
 
 // unknownUnit is what to say about a unit that is not in the table: an error when it looks like a misspelt one, else a

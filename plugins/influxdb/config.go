@@ -56,7 +56,7 @@ func (sink) Open(_ context.Context, req sdk.SinkOpenRequest, resp *sdk.SinkOpenR
 		resp.Diagnostics.Error(sdk.ChannelPath("measurement"), "Invalid measurement", "%v.", err)
 	}
 	for name := range req.Config.Map("tags") {
-		if name == "" || name == "site" || name == "device" || name == "time" || strings.HasPrefix(name, "_") {
+		if takenTag(name) {
 			resp.Diagnostics.Error(sdk.ChannelPath("tags"), "Invalid tag", "The tag %q is taken: by the plugin, or by InfluxDB.", name)
 		}
 	}

@@ -14,8 +14,9 @@ import (
 
 // encoder writes line protocol.
 type encoder struct {
-	measurement string // empty: the device
-	tags        string // of every row, with a comma before each
+	measurement string            // empty: the device
+	own         map[string]string // tags of every row
+	tags        string            // the same as text, with a comma before each
 	quality     string
 	events      bool
 
@@ -29,12 +30,21 @@ func newEncoder(site string, c sdk.Values) *encoder {
 		tags = map[string]string{}
 	}
 	tags["site"] = site
+	e.own, e.tags = tags, tagText(tags)
+	return e
+}
+
+func tagText(tags map[string]string) string {
 	var b []byte
 	for _, name := range slices.Sorted(maps.Keys(tags)) {
 		b = appendTag(b, name, tags[name])
 	}
-	e.tags = string(b)
-	return e
+	return string(b)
+}
+
+// takenTag tells whether the plugin or InfluxDB itself has a use for a tag's name.
+func takenTag(name string) bool {
+	return name == "" || name == "site" || name == "device" || name == "time" || strings.HasPrefix(name, "_")
 }
 
 // batch is a batch with its items in one row: the samples, then the events.
@@ -73,12 +83,12 @@ func (e *encoder) encode(b batch, items []int) (text string, lines int) {
 			}
 			continue
 		}
-		if row != nil && (row.Device != s.Device || !row.Time.Equal(s.Time)) {
+		if row != nil && (row.Device != s.Device || !row.Time.Equal(s.Time) || !maps.Equal(row.Tags, s.Tags)) {
 			end()
 		}
 		before := len(dst)
 		if row == nil {
-			dst = append(dst, e.prefix(s.Device)...)
+			dst = append(dst, e.prefix(s)...)
 		} else {
 			dst = append(dst, ',')
 		}
@@ -93,26 +103,47 @@ func (e *encoder) encode(b batch, items []int) (text string, lines int) {
 	return string(dst), lines
 }
 
-// prefix is what the lines of a device begin with.
-func (e *encoder) prefix(device string) string {
-	if p, ok := e.prefixes[device]; ok {
+// mostPrefixes bounds what is kept of devices and tags that may have gone.
+const mostPrefixes = 10000
+
+// prefix is what the lines of a sample's device and tags begin with.
+func (e *encoder) prefix(s *sdk.Sample) string {
+	key, tags := s.Device, e.tags
+	if len(s.Tags) > 0 {
+		tags = e.with(s.Tags)
+		key += "\x00" + tags
+	}
+	if p, ok := e.prefixes[key]; ok {
 		return p
 	}
 	var b []byte
 	if e.measurement == "" {
-		b = appendEscaped(b, device, ", ")
-		b = append(b, e.tags...)
+		b = appendEscaped(b, s.Device, ", ")
 	} else {
 		b = appendEscaped(b, e.measurement, ", ")
-		b = appendTag(b, "device", device)
-		b = append(b, e.tags...)
+		b = appendTag(b, "device", s.Device)
 	}
-	p := string(append(b, ' '))
+	p := string(append(append(b, tags...), ' '))
 	if strings.HasPrefix(p, "#") { // would be a comment
 		p = "_" + p[1:]
 	}
-	e.prefixes[device] = p
+	if len(e.prefixes) >= mostPrefixes {
+		clear(e.prefixes)
+	}
+	e.prefixes[key] = p
 	return p
+}
+
+// with are the tags of every row and those of a sample, which go before them. A tag that is taken gets an underscore behind its name.
+func (e *encoder) with(tags map[string]string) string {
+	all := maps.Clone(e.own)
+	for name, value := range tags {
+		if takenTag(name) {
+			name = strings.TrimLeft(name, "_") + "_"
+		}
+		all[name] = value
+	}
+	return tagText(all)
 }
 
 // appendFields appends a sample's fields, if it has any.

@@ -2,6 +2,10 @@ package protocol
 
 import (
 	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/voltage-edge/voltage/sdk"
@@ -122,8 +126,24 @@ func errorIn(text string) error {
 
 // seriesKey tells the series of a sink's stream apart.
 type seriesKey struct {
-	device, point, unit string
-	isText              bool
+	device, point, unit, tags string
+	isText                    bool
+}
+
+// tagsKey is the same text for the same tags.
+func tagsKey(tags map[string]string) string {
+	if len(tags) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(tags)) {
+		for _, s := range []string{name, tags[name]} {
+			b.WriteString(strconv.Itoa(len(s)))
+			b.WriteByte(':')
+			b.WriteString(s)
+		}
+	}
+	return b.String()
 }
 
 // batchOut turns samples into columns; series holds those that the plugin knows already.
@@ -132,12 +152,12 @@ func batchOut(id uint64, req sdk.SinkWriteRequest, series map[seriesKey]uint32) 
 	out := &wire.SinkBatch{Id: id, SampleSeries: make([]uint32, n), Millis: make([]int64, n), Quality: make([]byte, n), Value: make([]float64, n)}
 	for i := range req.Samples {
 		s := &req.Samples[i]
-		key := seriesKey{s.Device, s.Point, s.Unit, s.IsText}
+		key := seriesKey{s.Device, s.Point, s.Unit, tagsKey(s.Tags), s.IsText}
 		number, known := series[key]
 		if !known {
 			number = uint32(len(series))
 			series[key] = number
-			out.Series = append(out.Series, &wire.Series{Id: number, Device: s.Device, Point: s.Point, Unit: s.Unit, IsText: s.IsText})
+			out.Series = append(out.Series, &wire.Series{Id: number, Device: s.Device, Point: s.Point, Unit: s.Unit, IsText: s.IsText, Tags: s.Tags})
 		}
 		out.SampleSeries[i], out.Millis[i], out.Quality[i] = number, s.Time.UnixMilli(), byte(s.Quality)
 		if s.IsText {

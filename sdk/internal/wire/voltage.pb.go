@@ -2443,12 +2443,14 @@ func (x *SinkBatch) GetEvents() []*Event {
 }
 
 type Series struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
-	Device        string                 `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
-	Point         string                 `protobuf:"bytes,3,opt,name=point,proto3" json:"point,omitempty"`
-	Unit          string                 `protobuf:"bytes,4,opt,name=unit,proto3" json:"unit,omitempty"`
-	IsText        bool                   `protobuf:"varint,5,opt,name=is_text,json=isText,proto3" json:"is_text,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Id     uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Device string                 `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
+	Point  string                 `protobuf:"bytes,3,opt,name=point,proto3" json:"point,omitempty"`
+	Unit   string                 `protobuf:"bytes,4,opt,name=unit,proto3" json:"unit,omitempty"`
+	IsText bool                   `protobuf:"varint,5,opt,name=is_text,json=isText,proto3" json:"is_text,omitempty"`
+	// A plugin that does not know them writes the series without.
+	Tags          map[string]string `protobuf:"bytes,6,rep,name=tags,proto3" json:"tags,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2516,6 +2518,13 @@ func (x *Series) GetIsText() bool {
 		return x.IsText
 	}
 	return false
+}
+
+func (x *Series) GetTags() map[string]string {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
 }
 
 type Event struct {
@@ -2981,13 +2990,17 @@ const file_voltage_proto_rawDesc = "" +
 	"\aquality\x18\x05 \x01(\fR\aquality\x12\x14\n" +
 	"\x05value\x18\x06 \x03(\x01R\x05value\x12\x12\n" +
 	"\x04text\x18\a \x03(\tR\x04text\x120\n" +
-	"\x06events\x18\b \x03(\v2\x18.voltage.plugin.v1.EventR\x06events\"s\n" +
+	"\x06events\x18\b \x03(\v2\x18.voltage.plugin.v1.EventR\x06events\"\xe5\x01\n" +
 	"\x06Series\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\tR\x06device\x12\x14\n" +
 	"\x05point\x18\x03 \x01(\tR\x05point\x12\x12\n" +
 	"\x04unit\x18\x04 \x01(\tR\x04unit\x12\x17\n" +
-	"\ais_text\x18\x05 \x01(\bR\x06isText\"\xbc\x01\n" +
+	"\ais_text\x18\x05 \x01(\bR\x06isText\x127\n" +
+	"\x04tags\x18\x06 \x03(\v2#.voltage.plugin.v1.Series.TagsEntryR\x04tags\x1a7\n" +
+	"\tTagsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xbc\x01\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06millis\x18\x02 \x01(\x03R\x06millis\x12\x12\n" +
@@ -3028,7 +3041,7 @@ func file_voltage_proto_rawDescGZIP() []byte {
 	return file_voltage_proto_rawDescData
 }
 
-var file_voltage_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
+var file_voltage_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_voltage_proto_goTypes = []any{
 	(*DescribeRequest)(nil),  // 0: voltage.plugin.v1.DescribeRequest
 	(*DescribeResponse)(nil), // 1: voltage.plugin.v1.DescribeResponse
@@ -3073,7 +3086,8 @@ var file_voltage_proto_goTypes = []any{
 	(*DrainResponse)(nil),    // 40: voltage.plugin.v1.DrainResponse
 	nil,                      // 41: voltage.plugin.v1.TextMap.ItemsEntry
 	nil,                      // 42: voltage.plugin.v1.Values.ItemsEntry
-	nil,                      // 43: voltage.plugin.v1.Event.FieldsEntry
+	nil,                      // 43: voltage.plugin.v1.Series.TagsEntry
+	nil,                      // 44: voltage.plugin.v1.Event.FieldsEntry
 }
 var file_voltage_proto_depIdxs = []int32{
 	2,  // 0: voltage.plugin.v1.DescribeResponse.driver:type_name -> voltage.plugin.v1.DriverSchema
@@ -3117,29 +3131,30 @@ var file_voltage_proto_depIdxs = []int32{
 	11, // 38: voltage.plugin.v1.SinkOpen.config:type_name -> voltage.plugin.v1.Values
 	35, // 39: voltage.plugin.v1.SinkBatch.series:type_name -> voltage.plugin.v1.Series
 	36, // 40: voltage.plugin.v1.SinkBatch.events:type_name -> voltage.plugin.v1.Event
-	43, // 41: voltage.plugin.v1.Event.fields:type_name -> voltage.plugin.v1.Event.FieldsEntry
-	25, // 42: voltage.plugin.v1.SinkOut.opened:type_name -> voltage.plugin.v1.Opened
-	38, // 43: voltage.plugin.v1.SinkOut.ack:type_name -> voltage.plugin.v1.SinkAck
-	29, // 44: voltage.plugin.v1.SinkOut.closed:type_name -> voltage.plugin.v1.Closed
-	29, // 45: voltage.plugin.v1.DrainResponse.channels:type_name -> voltage.plugin.v1.Closed
-	7,  // 46: voltage.plugin.v1.Values.ItemsEntry.value:type_name -> voltage.plugin.v1.Value
-	0,  // 47: voltage.plugin.v1.Plugin.Describe:input_type -> voltage.plugin.v1.DescribeRequest
-	13, // 48: voltage.plugin.v1.Plugin.Profile:input_type -> voltage.plugin.v1.ProfileRequest
-	18, // 49: voltage.plugin.v1.Plugin.Check:input_type -> voltage.plugin.v1.CheckRequest
-	21, // 50: voltage.plugin.v1.Plugin.Channel:input_type -> voltage.plugin.v1.ChannelIn
-	31, // 51: voltage.plugin.v1.Plugin.Sink:input_type -> voltage.plugin.v1.SinkIn
-	39, // 52: voltage.plugin.v1.Plugin.Drain:input_type -> voltage.plugin.v1.DrainRequest
-	1,  // 53: voltage.plugin.v1.Plugin.Describe:output_type -> voltage.plugin.v1.DescribeResponse
-	14, // 54: voltage.plugin.v1.Plugin.Profile:output_type -> voltage.plugin.v1.ProfileResponse
-	19, // 55: voltage.plugin.v1.Plugin.Check:output_type -> voltage.plugin.v1.CheckResponse
-	24, // 56: voltage.plugin.v1.Plugin.Channel:output_type -> voltage.plugin.v1.ChannelOut
-	37, // 57: voltage.plugin.v1.Plugin.Sink:output_type -> voltage.plugin.v1.SinkOut
-	40, // 58: voltage.plugin.v1.Plugin.Drain:output_type -> voltage.plugin.v1.DrainResponse
-	53, // [53:59] is the sub-list for method output_type
-	47, // [47:53] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	43, // 41: voltage.plugin.v1.Series.tags:type_name -> voltage.plugin.v1.Series.TagsEntry
+	44, // 42: voltage.plugin.v1.Event.fields:type_name -> voltage.plugin.v1.Event.FieldsEntry
+	25, // 43: voltage.plugin.v1.SinkOut.opened:type_name -> voltage.plugin.v1.Opened
+	38, // 44: voltage.plugin.v1.SinkOut.ack:type_name -> voltage.plugin.v1.SinkAck
+	29, // 45: voltage.plugin.v1.SinkOut.closed:type_name -> voltage.plugin.v1.Closed
+	29, // 46: voltage.plugin.v1.DrainResponse.channels:type_name -> voltage.plugin.v1.Closed
+	7,  // 47: voltage.plugin.v1.Values.ItemsEntry.value:type_name -> voltage.plugin.v1.Value
+	0,  // 48: voltage.plugin.v1.Plugin.Describe:input_type -> voltage.plugin.v1.DescribeRequest
+	13, // 49: voltage.plugin.v1.Plugin.Profile:input_type -> voltage.plugin.v1.ProfileRequest
+	18, // 50: voltage.plugin.v1.Plugin.Check:input_type -> voltage.plugin.v1.CheckRequest
+	21, // 51: voltage.plugin.v1.Plugin.Channel:input_type -> voltage.plugin.v1.ChannelIn
+	31, // 52: voltage.plugin.v1.Plugin.Sink:input_type -> voltage.plugin.v1.SinkIn
+	39, // 53: voltage.plugin.v1.Plugin.Drain:input_type -> voltage.plugin.v1.DrainRequest
+	1,  // 54: voltage.plugin.v1.Plugin.Describe:output_type -> voltage.plugin.v1.DescribeResponse
+	14, // 55: voltage.plugin.v1.Plugin.Profile:output_type -> voltage.plugin.v1.ProfileResponse
+	19, // 56: voltage.plugin.v1.Plugin.Check:output_type -> voltage.plugin.v1.CheckResponse
+	24, // 57: voltage.plugin.v1.Plugin.Channel:output_type -> voltage.plugin.v1.ChannelOut
+	37, // 58: voltage.plugin.v1.Plugin.Sink:output_type -> voltage.plugin.v1.SinkOut
+	40, // 59: voltage.plugin.v1.Plugin.Drain:output_type -> voltage.plugin.v1.DrainResponse
+	54, // [54:60] is the sub-list for method output_type
+	48, // [48:54] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_voltage_proto_init() }
@@ -3177,7 +3192,7 @@ func file_voltage_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_voltage_proto_rawDesc), len(file_voltage_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   44,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
