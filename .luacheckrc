@@ -11,6 +11,9 @@ files['lua/'] = {
 files['lua/alarms/'] = {
   read_globals = { 'Suggest', 'Metrics', 'Verdict', 'Journal', 'Machine', 'Panel', 'Frames', 'Commands', 'Listing', 'SelfTest' },
 }
+files['lua/routes/'] = {
+  read_globals = { 'Ledger', 'Thinning', 'Output', 'Points', 'Texts', 'Computed', 'SelfTest' },
+}
 files['lua/models/'] = {
   read_globals = { 'Suggest', 'Text', 'Totals', 'Catalog', 'Mirror', 'Reading', 'Requests', 'SelfTest' },
 }

@@ -20,7 +20,7 @@ func Compile(s *site.Site) (*Programs, hcl.Diagnostics) {
 // With is Compile with another Resolver for all expressions that have no scope of their own.
 func With(s *site.Site, names Resolver) (*Programs, hcl.Diagnostics) {
 	c := &compiler{names: names}
-	p := &Programs{Models: c.models(s), Alarms: c.alarms(s), Rules: c.rules(s)}
+	p := &Programs{Models: c.models(s), Alarms: c.alarms(s), Rules: c.rules(s), Routes: c.routes(s)}
 	if c.diags.HasErrors() {
 		return nil, c.diags
 	}

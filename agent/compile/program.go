@@ -22,7 +22,11 @@ type Program struct {
 }
 
 // Programs are those of a site.
-type Programs struct{ Models, Alarms, Rules Program }
+type Programs struct {
+	Models, Alarms, Rules Program
+	// Routes are those of the sinks that have routes.
+	Routes []*Routing
+}
 
 const (
 	// maxChunk bounds a chunk's length in bytes, and maxItems the items in it.

@@ -244,6 +244,16 @@ func (c *Cursor) Commit(p Position) error {
 	return nil
 }
 
+// Committed is the place behind everything that is done with.
+func (c *Cursor) Committed() Position {
+	c.state.Lock()
+	defer c.state.Unlock()
+	return c.committed
+}
+
+// Keep has what was committed on the disk, now: no record up to there is given again.
+func (c *Cursor) Keep() error { return c.persist() }
+
 // persist writes the cursor's place when it changed.
 func (c *Cursor) persist() error {
 	c.saving.Lock()

@@ -25,6 +25,9 @@ func (j *Journal) ReadFrom(from time.Time) *Reader {
 	return r
 }
 
+// ReadAfter makes a reader that begins behind a record, by its number.
+func (j *Journal) ReadAfter(seq uint64) *Reader { return &Reader{w: j.newWalker(seq)} }
+
 // Next gives the next record, and io.EOF when there is none; after more were appended it gives those. A frame's bytes
 // stand until the next call.
 func (r *Reader) Next() (Record, error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,8 +29,8 @@ type Options struct {
 	Plugin  string
 	Journal *journal.Journal
 	Writer  Writer
-	// Include and Exclude are patterns of points' names; see Match. Empty Include: all. Events are not filtered.
-	Include, Exclude []string
+	// Routing says what goes there and how it is shaped, nil: everything as it is.
+	Routing *Routing
 	// BatchSize is how many samples and events are written at once, 0: 5000. A frame is not divided, unless its batch
 	// fails.
 	BatchSize int
@@ -59,6 +60,9 @@ func (o *Options) fill() {
 	if o.Log == nil {
 		o.Log = hclog.NewNullLogger()
 	}
+	if o.Routing == nil {
+		o.Routing = Everything(nil)
+	}
 }
 
 // State is how a sink does.
@@ -68,14 +72,16 @@ type State string
 const (
 	OK       State = "ok"
 	Retrying State = "retrying"
-	Stopped  State = "stopped"
+	// Waiting is a sink whose routes can't be asked: Redis is away. The journal keeps what is to come.
+	Waiting State = "waiting"
+	Stopped State = "stopped"
 )
 
 // Status is how a sink does.
 type Status struct {
 	Name, Plugin string
 	State        State
-	// Error is why the last write failed, while State is Retrying; or why the runner stopped.
+	// Error is why the last write failed, while State is Retrying; what is waited for; or why the runner stopped.
 	Error string
 	// Since the runner was started: samples and events that the far end has, those that it refused for good, with the last
 	// reason, and tries that failed.
@@ -86,6 +92,14 @@ type Status struct {
 	LastWrite time.Time
 	// Lag is what the journal holds and the sink has not written, and what it was too late for.
 	Lag journal.Lag
+	// Routes count what went by each route, since the runner was started; none for a sink without routes.
+	Routes []RouteStatus
+}
+
+// RouteStatus counts what went to a sink by a route, as far as the far end has it.
+type RouteStatus struct {
+	Route string
+	Counts
 }
 
 // Runner carries the journal to one sink, until it is stopped.
@@ -97,7 +111,8 @@ type Runner struct {
 	done   chan struct{}
 
 	// The goroutine's own.
-	batch batch
+	batch   batch
+	shaping *shaping
 	// size is how much is written at once: less than the whole batch after failures.
 	size int
 	// proven is one item that the far end took.
@@ -120,8 +135,16 @@ func Start(o Options) (*Runner, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &Runner{
 		o: o, log: o.Log, cursor: cursor, cancel: cancel, done: make(chan struct{}), size: whole,
-		batch:  batch{filter: filter{include: o.Include, exclude: o.Exclude}},
+		batch:  batch{layouts: newLayouts(o.Routing), counts: make([]Counts, len(o.Routing.Routes))},
 		status: Status{Name: o.Name, Plugin: o.Plugin, State: OK},
+	}
+	for _, route := range o.Routing.Routes {
+		if route.Name != "" {
+			r.status.Routes = append(r.status.Routes, RouteStatus{Route: route.Name})
+		}
+	}
+	if o.Routing.shaped() {
+		r.shaping = newShaping(r)
 	}
 	go r.run(ctx)
 	return r, nil
@@ -138,6 +161,7 @@ func (r *Runner) Stop() error {
 func (r *Runner) Status() Status {
 	r.mu.Lock()
 	s := r.status
+	s.Routes = slices.Clone(s.Routes)
 	r.mu.Unlock()
 	s.Lag = r.cursor.Lag()
 	return s
@@ -157,7 +181,7 @@ func (r *Runner) run(ctx context.Context) {
 			err = r.deliver(ctx)
 		}
 		if err == nil {
-			err = r.cursor.Commit(r.batch.end)
+			err = r.commit()
 		}
 	}
 	if ctx.Err() != nil || errors.Is(err, journal.ErrClosed) {
@@ -172,6 +196,22 @@ func (r *Runner) run(ctx context.Context) {
 	if err != nil {
 		r.log.Error("the sink stopped", "error", err)
 	}
+}
+
+// commit is called when the far end has the batch.
+func (r *Runner) commit() error {
+	if err := r.cursor.Commit(r.batch.end); err != nil {
+		return err
+	}
+	r.set(func(s *Status) {
+		for i := range s.Routes {
+			s.Routes[i].add(r.batch.counts[i])
+		}
+	})
+	if r.shaping != nil {
+		r.shaping.checkpoint()
+	}
+	return nil
 }
 
 // gather fills the batch with whole records, until it is full or the flush interval is over. When the runner is being
@@ -192,11 +232,60 @@ func (r *Runner) gather(ctx context.Context) error {
 			defer cancel()
 			wait = limited
 		}
-		for i := range records {
-			r.batch.add(&records[i])
+		if err := r.take(ctx, records); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// take shapes records and adds what comes of them. It waits for the program as long as that takes.
+func (r *Runner) take(ctx context.Context, records []journal.Record) error {
+	var samples [][]byte
+	if r.shaping != nil {
+		var counts []GroupCounts
+		var err error
+		failures := 0
+		if samples, counts, err = r.shaping.shape(ctx, records, func(err error) error {
+			failures++
+			return r.wait(ctx, err, failures)
+		}); err != nil {
+			return err
+		}
+		r.batch.count(counts)
+		r.set(func(s *Status) {
+			if s.State == Waiting {
+				s.State, s.Error = OK, ""
+			}
+		})
+	}
+	for i := range records {
+		var shaped []byte
+		if samples != nil {
+			shaped = samples[i]
+		}
+		if err := r.batch.add(&records[i], shaped); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wait counts a call of the routes' program that failed, and waits before the next try.
+func (r *Runner) wait(ctx context.Context, err error, failures int) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	fresh := false
+	r.set(func(s *Status) {
+		fresh = s.State != Waiting
+		s.State, s.Error = Waiting, "its routes: "+err.Error()
+		s.Failures++
+	})
+	if fresh {
+		r.log.Warn("the routes can't be asked, the sink waits", "error", err)
+	}
+	return r.pause(ctx, failures)
 }
 
 // failed counts a write that failed.

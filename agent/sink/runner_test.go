@@ -279,26 +279,11 @@ func TestWhatWasDroppedIsCounted(t *testing.T) {
 
 func TestFilter(t *testing.T) {
 	p, f := newPlant(t, journal.Options{}), &far{}
-	r := p.start(f, func(o *Options) { o.Include, o.Exclude = []string{"meter.*"}, []string{"*.m?de", "*.energy"} })
+	r := p.start(f, func(o *Options) { o.Routing = Everything(func(name string) bool { return name == "meter.power" }) })
 	p.append(0, 10)
 	eventually(t, "all is written", caughtUp(r))
 	expectCount(t, f.values("meter", "power"), 10)
 	if len(f.samples) != 10 {
 		t.Errorf("%d samples came, want 10", len(f.samples))
-	}
-}
-
-func TestMatch(t *testing.T) {
-	for _, c := range []struct {
-		pattern, name string
-		want          bool
-	}{
-		{"*", "a.b", true}, {"a.*", "a.b", true}, {"*.b", "a.b", true}, {"*.b", "a.c", false}, {"a.b", "a.b", true},
-		{"a.b", "a.bc", false}, {"?.b", "ä.b", true}, {"*a*b*", "xaxbx", true}, {"*a*b*", "xbxax", false},
-		{"charger[left].*", "charger[left].power", true}, {"", "", true}, {"", "a", false}, {"**", "", true}, {"?", "", false},
-	} {
-		if got := Match(c.pattern, c.name); got != c.want {
-			t.Errorf("Match(%q, %q) = %v", c.pattern, c.name, got)
-		}
 	}
 }

@@ -1,0 +1,19 @@
+-- The routes library: what of the journal goes to a sink, and in which shape. Each sink has a program and a state of its
+-- own. What a program's items are, and the functions, are described in lua/README.md.
+--#library  routes
+--#version  0.1.0
+--#schema   1
+--#function route_shape_batch
+--#function route_forget
+--#function route_place no-writes
+--#function routes_selftest no-writes
+--#function routes_version no-writes
+--#include  shared/site.lua
+--#include  routes/ledger.lua
+--#include  routes/thinning.lua
+--#include  routes/output.lua
+--#include  routes/points.lua
+--#include  routes/texts.lua
+--#include  routes/computed.lua
+--#include  routes/selftest.lua
+--#include  routes/functions.lua
