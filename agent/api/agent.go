@@ -33,6 +33,8 @@ type Agent interface {
 	// or enable.
 	AlarmCommand(ctx context.Context, req AlarmCommand) (Alarm, error)
 	Rules(ctx context.Context) ([]Rule, error)
+	// Routes lists what goes to the sinks by routes, and how much of it went.
+	Routes(ctx context.Context) ([]Route, error)
 
 	Libraries(ctx context.Context) ([]Library, error)
 	// LoadLibrary loads a library from a file on the agent's machine; an empty file: the bundled one.
@@ -150,7 +152,7 @@ type DeviceStatus struct {
 type SinkStatus struct {
 	Name     string `json:"name"`
 	Plugin   string `json:"plugin"`
-	State    string `json:"state"` // ok, retrying, stopped
+	State    string `json:"state"` // ok, retrying, waiting (for Redis, which its routes need), stopped
 	Error    string `json:"error,omitempty"`
 	Written  uint64 `json:"written"`
 	Rejected uint64 `json:"rejected"`
@@ -159,6 +161,8 @@ type SinkStatus struct {
 	LagRecords uint64  `json:"lag_records"`
 	LagBytes   int64   `json:"lag_bytes"`
 	LagSeconds float64 `json:"lag_seconds"`
+	// Routes count what went there by each route; a sink without routes has none.
+	Routes []RouteCounts `json:"routes"`
 }
 
 // IntakeStatus counts the frames.

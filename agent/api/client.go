@@ -213,6 +213,11 @@ func (c *Client) Libraries(ctx context.Context) ([]Library, error) {
 	return get[[]Library](ctx, c, "/libraries", nil)
 }
 
+// Routes lists the routes.
+func (c *Client) Routes(ctx context.Context) ([]Route, error) {
+	return get[[]Route](ctx, c, "/routes", nil)
+}
+
 // LoadLibrary loads a library.
 func (c *Client) LoadLibrary(ctx context.Context, name, file string) (Library, error) {
 	return post[Library](ctx, c, "/libraries/"+url.PathEscape(name)+"/load", loadBody{File: file})

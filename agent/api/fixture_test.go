@@ -126,6 +126,11 @@ func (a *literal) AlarmCommand(_ context.Context, req AlarmCommand) (Alarm, erro
 	return Alarm{Name: req.Name, Acked: true, Priority: "high"}, a.err
 }
 
+func (a *literal) Routes(context.Context) ([]Route, error) {
+	counts := RouteCounts{Route: "cloud", Sink: "history", Taken: 10, Passed: 4, Early: 6}
+	return []Route{{Name: "cloud", Shaped: true, Sinks: []RouteCounts{counts}, Streams: []RouteStream{{From: "battery.soc", Name: "bess.soc", Unit: "%"}}}}, nil
+}
+
 func (a *literal) Rules(context.Context) ([]Rule, error) {
 	return []Rule{{Name: "peak_shaving", Verdict: "true", State: "active"}}, a.fails()
 }

@@ -68,6 +68,8 @@ var metricDocs = []struct {
 	{"sink_lag_records", "Records that the sink has not written yet.", []string{"sink"}},
 	{"sink_lag_bytes", "Bytes of the journal that the sink has not written yet.", []string{"sink"}},
 	{"sink_lag_seconds", "Age of the oldest record that the sink has not written yet.", []string{"sink"}},
+	{"route_samples_total", "Samples that a route took, by what became of them: passed, early, unchanged, refused.", []string{"route", "sink", "outcome"}},
+	{"route_events_total", "Events that went to the sink by the route.", []string{"route", "sink"}},
 	{"plugin_up", "1 while the plugin runs.", []string{"plugin"}},
 	{"plugin_restarts_total", "Times that the plugin was started anew.", []string{"plugin"}},
 	{"channel_up", "1 while the channel is open.", []string{"channel", "plugin"}},
@@ -168,6 +170,13 @@ func putParts(s Status, put sample) {
 		put("sink_lag_records", gauge, float64(k.LagRecords), k.Name)
 		put("sink_lag_bytes", gauge, float64(k.LagBytes), k.Name)
 		put("sink_lag_seconds", gauge, k.LagSeconds, k.Name)
+		for _, r := range k.Routes {
+			put("route_samples_total", counter, float64(r.Passed), r.Route, k.Name, "passed")
+			put("route_samples_total", counter, float64(r.Early), r.Route, k.Name, "early")
+			put("route_samples_total", counter, float64(r.Unchanged), r.Route, k.Name, "unchanged")
+			put("route_samples_total", counter, float64(r.Refused), r.Route, k.Name, "refused")
+			put("route_events_total", counter, float64(r.Events), r.Route, k.Name)
+		}
 	}
 	for _, p := range s.Plugins {
 		put("plugin_up", gauge, flag(p.State == "running"), p.Name)

@@ -247,6 +247,11 @@ func alarmCommand(c *call) (any, error) {
 func manageRoutes() []route {
 	return []route{
 		{
+			method: "GET", path: "/api/v1/routes", id: "routes", tag: "sinks", reply: []Route{},
+			summary: "What goes to the sinks by routes, in which shape, and how much of it went",
+			do:      func(c *call) (any, error) { return c.agent.Routes(c.Context()) },
+		},
+		{
 			method: "GET", path: "/api/v1/libraries", id: "libraries", tag: "libraries", reply: []Library{},
 			summary: "The function libraries on Redis",
 			do:      func(c *call) (any, error) { return c.agent.Libraries(c.Context()) },

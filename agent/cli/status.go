@@ -96,6 +96,14 @@ func (e *environment) printStatus(s api.Status) {
 		sinks.row(k.Name, stateCell(k.State), k.Plugin, k.Written, k.Rejected, k.Dropped, fmt.Sprintf("%d (%.1f s)", k.LagRecords, k.LagSeconds), firstLine(k.Error))
 	}
 	e.section(sinks, width)
+
+	routes := newTable("route", "sink", "taken", "passed", "early", "unchanged", "refused", "failed", "events").alignRight(2, 3, 4, 5, 6, 7, 8)
+	for _, k := range s.Sinks {
+		for _, r := range k.Routes {
+			routes.row(r.Route, r.Sink, r.Taken, r.Passed, r.Early, r.Unchanged, r.Refused, r.Failed, r.Events)
+		}
+	}
+	e.section(routes, width)
 }
 
 // section writes a table with an empty line before it, and nothing when it has no rows.

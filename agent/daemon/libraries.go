@@ -21,7 +21,7 @@ import (
 )
 
 // libraryNames are the libraries that the agent runs.
-var libraryNames = []string{"models", "alarms", "rules"}
+var libraryNames = []string{"models", "alarms", "rules", "routes"}
 
 // librarySources are the site's own library files and what versions it wants, by name; the other libraries are the
 // bundled ones.
@@ -249,7 +249,7 @@ func (a *Agent) programRevisions() map[string]string {
 // items counts what each library has to do.
 func (a *Agent) items() map[string]int {
 	s := a.current()
-	return map[string]int{"models": len(s.Models), "alarms": len(s.Alarms), "rules": len(s.Rules)}
+	return map[string]int{"models": len(s.Models), "alarms": len(s.Alarms), "rules": len(s.Rules), "routes": len(s.Routes)}
 }
 
 // libraryCache is the list of the libraries as it was seen last. A Redis that hangs must not make the status hang.

@@ -217,6 +217,8 @@ func (a *Agent) swap(ctx context.Context, s *site.Site, diff site.Plan) error {
 	for _, k := range s.Sinks {
 		if diff.Changed("sink", k.Name) {
 			errs = append(errs, a.openSink(ctx, s, k))
+		} else {
+			errs = append(errs, a.reroute(s, k))
 		}
 	}
 	errs = append(errs, a.host.Prune(ctx))

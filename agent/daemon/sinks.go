@@ -15,6 +15,8 @@ import (
 type sinkHandle struct {
 	far    *plugin.Sink
 	runner *sink.Runner
+	// routing is the key of what goes there.
+	routing string
 }
 
 func (k *sinkHandle) stop(ctx context.Context) error {
@@ -27,15 +29,45 @@ func (a *Agent) openSink(ctx context.Context, s *site.Site, k *site.Sink) error 
 	if err != nil {
 		return fmt.Errorf("open sink %s: %w", k.Name, err)
 	}
+	runner, err := a.startRunner(s, k, far)
+	if err != nil {
+		return errors.Join(err, far.Drain(ctx))
+	}
+	a.mu.Lock()
+	a.sinks[k.Name] = &sinkHandle{far: far, runner: runner, routing: routingKey(s, k, a.programs)}
+	a.mu.Unlock()
+	return nil
+}
+
+func (a *Agent) startRunner(s *site.Site, k *site.Sink, far *plugin.Sink) (*sink.Runner, error) {
 	runner, err := sink.Start(sink.Options{
-		Name: k.Name, Plugin: k.Plugin, Journal: a.journal, Writer: far, Include: k.Include, Exclude: k.Exclude,
+		Name: k.Name, Plugin: k.Plugin, Journal: a.journal, Writer: far, Routing: a.routingOf(k, a.programs),
 		BatchSize: k.BatchSize, FlushInterval: k.FlushInterval, Log: a.log.Named("sink").Named(k.Name),
 	})
 	if err != nil {
-		return errors.Join(fmt.Errorf("start sink %s: %w", k.Name, err), far.Drain(ctx))
+		return nil, fmt.Errorf("start sink %s: %w", k.Name, err)
+	}
+	return runner, nil
+}
+
+// reroute gives an open sink other routes: it goes on where it was, and its plugin does not notice.
+func (a *Agent) reroute(s *site.Site, k *site.Sink) error {
+	key := routingKey(s, k, a.programs)
+	a.mu.RLock()
+	open := a.sinks[k.Name]
+	a.mu.RUnlock()
+	if open == nil || open.routing == key {
+		return nil
+	}
+	if err := open.runner.Stop(); err != nil {
+		a.log.Warn("the place of a sink could not be kept", "sink", k.Name, "error", err)
+	}
+	runner, err := a.startRunner(s, k, open.far)
+	if err != nil {
+		return err
 	}
 	a.mu.Lock()
-	a.sinks[k.Name] = &sinkHandle{far: far, runner: runner}
+	a.sinks[k.Name] = &sinkHandle{far: open.far, runner: runner, routing: key}
 	a.mu.Unlock()
 	return nil
 }

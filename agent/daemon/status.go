@@ -190,6 +190,11 @@ func sinkStatus(k sink.Status) api.SinkStatus {
 	if out.Error == "" {
 		out.Error = k.Reason
 	}
+	for _, r := range k.Routes {
+		out.Routes = append(out.Routes, api.RouteCounts{
+			Route: r.Route, Sink: k.Name, Taken: r.Taken, Passed: r.Passed, Early: r.Early, Unchanged: r.Unchanged, Refused: r.Refused, Failed: r.Failed, Events: r.Events,
+		})
+	}
 	return out
 }
 

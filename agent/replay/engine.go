@@ -105,7 +105,9 @@ func (e *Engine) open(ctx context.Context, o Options) (err error) {
 	if o.Programs == nil {
 		return nil
 	}
-	if err := e.store.LoadPrograms(ctx, o.Programs); err != nil {
+	programs := *o.Programs
+	programs.Routes = nil // no sinks here
+	if err := e.store.LoadPrograms(ctx, &programs); err != nil {
 		return err
 	}
 	if e.arbiter == nil {

@@ -25,7 +25,7 @@ func (r *Refusal) Error() string { return r.Text }
 
 // libraryOf is the library that has a function.
 func libraryOf(function string) (string, error) {
-	for prefix, lib := range map[string]string{"model": Models, "alarm": Alarms, "rule": Rules} {
+	for prefix, lib := range map[string]string{"model": Models, "alarm": Alarms, "rule": Rules, "route": Routes} {
 		if strings.HasPrefix(function, prefix) {
 			return lib, nil
 		}

@@ -5,7 +5,12 @@ const (
 	Models = "models"
 	Alarms = "alarms"
 	Rules  = "rules"
+	// Routes is asked for the sinks, apart from the others.
+	Routes = "routes"
 )
+
+// libraries are all that the agent has a use for.
+var libraries = [...]string{Models, Alarms, Rules, Routes}
 
 // order is the calling order of the libraries that take frames.
 var order = [...]string{Models, Alarms, Rules}

@@ -132,8 +132,8 @@ func (s *Store) Rollback(ctx context.Context, name string) error {
 
 func (s *Store) load(ctx context.Context, lib lua.Library, withdrawn bool) error {
 	doing := fmt.Sprintf("loading the library %s %s", lib.Name, lib.Version)
-	if !slices.Contains(order[:], lib.Name) {
-		return refuse(doing, "the agent has no use for it; its libraries are %v", order)
+	if !slices.Contains(libraries[:], lib.Name) {
+		return refuse(doing, "the agent has no use for it; its libraries are %v", libraries)
 	}
 	e := s.known(ctx, lib.Name)
 	if err := s.try(ctx, lib); err != nil {
@@ -192,6 +192,9 @@ func (s *Store) try(ctx context.Context, lib lua.Library) error {
 	}
 	if err := home.Do(ctx, args...).Err(); err != nil {
 		return fmt.Errorf("its self-test: %w", err)
+	}
+	if lib.Name == Routes {
+		return s.tryRoutes(ctx, "_"+trial, s.routePrograms())
 	}
 	s.work.Lock()
 	p := s.program[lib.Name]

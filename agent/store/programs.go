@@ -44,7 +44,7 @@ func (p *program) fields() []any {
 	return f
 }
 
-// LoadPrograms tries the programs beside the live ones, on the frames and states that there are, then replaces all three in
+// LoadPrograms tries the programs beside the live ones, on the frames and states that there are, then replaces them all in
 // one step. When one of them fails, nothing is changed.
 func (s *Store) LoadPrograms(ctx context.Context, p *compile.Programs) error {
 	const doing = "loading the site's programs"
@@ -65,8 +65,16 @@ func (s *Store) LoadPrograms(ctx context.Context, p *compile.Programs) error {
 			return s.refused(fmt.Sprintf("trying the program of %s beside the running one", lib), err)
 		}
 	}
+	routes := routePrograms(p.Routes)
+	if err := s.tryRoutes(ctx, "", routes); err != nil {
+		return s.refused("trying the program of routes beside the running one", err)
+	}
+	maps.Copy(next, routes)
 	s.work.Lock()
 	defer s.work.Unlock()
+	if err := s.dropRoutes(ctx, next); err != nil {
+		return s.explain(doing, err)
+	}
 	if err := s.writePrograms(ctx, next); err != nil {
 		return s.explain(doing, err)
 	}
