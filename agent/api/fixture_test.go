@@ -44,7 +44,7 @@ func newLiteral() *literal {
 			Plugins:  []PluginStatus{{Name: "modbus", State: "running", Restarts: 2}},
 			Channels: []ChannelStatus{{Name: "lan", Plugin: "modbus", State: "open"}},
 			Devices:  []DeviceStatus{{Name: "battery", Channel: "lan", State: "ok", Frames: 7}},
-			Sinks:    []SinkStatus{{Name: "history", Plugin: "influxdb", State: "retrying", LagRecords: 12}},
+			Sinks:    []SinkStatus{{Name: "history", Plugin: "influxdb", State: "retrying", LagRecords: 12, Routes: []RouteCounts{}}},
 			Intake:   IntakeStatus{State: "ok", Frames: 7, Rejected: map[string]uint64{"table": 1}},
 		},
 		values: []Value{
@@ -128,7 +128,7 @@ func (a *literal) AlarmCommand(_ context.Context, req AlarmCommand) (Alarm, erro
 
 func (a *literal) Routes(context.Context) ([]Route, error) {
 	counts := RouteCounts{Route: "cloud", Sink: "history", Taken: 10, Passed: 4, Early: 6}
-	return []Route{{Name: "cloud", Shaped: true, Sinks: []RouteCounts{counts}, Streams: []RouteStream{{From: "battery.soc", Name: "bess.soc", Unit: "%"}}}}, nil
+	return []Route{{Name: "cloud", Shaped: true, Events: []string{}, Sinks: []RouteCounts{counts}, Streams: []RouteStream{{From: "battery.soc", Name: "bess.soc", Unit: "%"}}}}, nil
 }
 
 func (a *literal) Rules(context.Context) ([]Rule, error) {

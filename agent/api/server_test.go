@@ -55,7 +55,7 @@ func TestClientGetsWhatTheAgentSays(t *testing.T) {
 	if got, err := c.AlarmCommand(ctx, cmd); err != nil || !got.Acked || a.alarm != cmd {
 		t.Errorf("alarm command: %+v %v; the agent got %+v", got, err, a.alarm)
 	}
-	if got, err := c.Routes(ctx); err != nil || got[0].Streams[0].Name != "bess.soc" || got[0].Sinks[0].Early != 6 || got[0].Events == nil {
+	if got, err := c.Routes(ctx); err != nil || got[0].Streams[0].Name != "bess.soc" || got[0].Sinks[0].Early != 6 || got[0].Sinks[0].Passed != 4 {
 		t.Errorf("routes: %+v, %v", got, err)
 	}
 	if got, err := c.Rules(ctx); err != nil || got[0].State != "active" {

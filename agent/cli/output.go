@@ -100,7 +100,7 @@ func stateColor(state string) color {
 		return green
 	case "disabled", "pending", "ended", "dropped":
 		return dim
-	case "starting", "connecting", "opening", "partial", "retrying", "backoff", "ramping", "degraded", "restarting":
+	case "starting", "connecting", "opening", "partial", "retrying", "waiting", "backoff", "ramping", "degraded", "restarting":
 		return yellow
 	}
 	return red

@@ -142,7 +142,7 @@ func TestTheStatusOfARedisThatHangs(t *testing.T) {
 	r.start()
 	r.told(25)
 	st := r.status()
-	if len(st.Libraries) != 3 {
+	if len(st.Libraries) != 4 {
 		t.Fatalf("libraries %+v", st.Libraries)
 	}
 	if err := syscall.Kill(st.Store.PID, syscall.SIGSTOP); err != nil {

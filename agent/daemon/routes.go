@@ -16,7 +16,7 @@ func (a *Agent) Routes(ctx context.Context) ([]api.Route, error) {
 	}
 	out := []api.Route{}
 	for _, r := range a.current().Routes {
-		x := api.Route{Name: r.Name, Events: append([]string{}, r.Events...), Streams: make([]api.RouteStream, len(r.Streams))}
+		x := api.Route{Name: r.Name, Events: append([]string{}, r.Events...), Sinks: []api.RouteCounts{}, Streams: make([]api.RouteStream, len(r.Streams))}
 		for i, s := range r.Streams {
 			x.Streams[i] = routeStream(s)
 			x.Shaped = x.Shaped || r.Shaped(s)

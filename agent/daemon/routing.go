@@ -33,7 +33,7 @@ func (a *Agent) routed(r *compile.Routing) *sink.Routing {
 	for _, x := range r.Routes {
 		route := sink.Route{Name: x.Name, Events: x.Events}
 		if x.Points && len(x.Tags) == 0 { // the tags of a point that is gone are not known
-			route.Takes = site.NewSelection(x.Include, x.Exclude).Match
+			route.Takes = takesGone(x)
 		}
 		out.Routes = append(out.Routes, route)
 	}
@@ -54,6 +54,15 @@ func (a *Agent) routed(r *compile.Routing) *sink.Routing {
 		out.Groups = append(out.Groups, group)
 	}
 	return out
+}
+
+// takesGone tells whether a route takes a point that a device has no longer. What the agent's own devices have are no points.
+func takesGone(r *site.Route) func(string) bool {
+	chosen := site.NewSelection(r.Include, r.Exclude)
+	return func(name string) bool {
+		device := name[:max(strings.LastIndexByte(name, '.'), 0)]
+		return !site.IsVirtual(device) && chosen.Match(name)
+	}
 }
 
 // shaper has the store run the routes' programs.

@@ -186,6 +186,7 @@ func sinkStatus(k sink.Status) api.SinkStatus {
 	out := api.SinkStatus{
 		Name: k.Name, Plugin: k.Plugin, State: string(k.State), Error: k.Error, Written: k.Written, Rejected: k.Rejected, Dropped: k.Lag.Dropped,
 		LagRecords: k.Lag.Records, LagBytes: k.Lag.Bytes, LagSeconds: k.Lag.Age.Seconds(),
+		Routes: make([]api.RouteCounts, 0, len(k.Routes)),
 	}
 	if out.Error == "" {
 		out.Error = k.Reason
