@@ -19,7 +19,7 @@ func (a *Agent) measurement(ctx context.Context, name string) (api.Value, error)
 	if err != nil {
 		return api.Value{}, fromStore(err)
 	}
-	return readingValue(name, r, a.now()), nil
+	return a.readingValue(name, r), nil
 }
 
 // measurementPatience is how long a list waits for the models library.
@@ -39,16 +39,22 @@ func (a *Agent) measurements(ctx context.Context, s *site.Site, names []string) 
 			out[i] = api.Value{Name: name, Unit: measurementUnit(s, name), Quality: frame.Bad.ClassName(), Reason: "Redis does not answer"}
 			continue
 		}
-		out[i] = readingValue(name, readings[i], a.now())
+		out[i] = a.readingValue(name, readings[i])
 	}
 	return out
 }
 
-func readingValue(name string, r store.Reading, now time.Time) api.Value {
+func (a *Agent) readingValue(name string, r store.Reading) api.Value {
+	// What Redis can't write down it can still tell: an old value that looks good.
+	switch state := a.store.State(); state {
+	case store.StateOK, store.StateDegraded:
+	default:
+		return api.Value{Name: name, Unit: r.Unit, Quality: frame.Bad.ClassName(), Reason: "Redis takes no frames: " + string(state), Time: r.Time}
+	}
 	class, reason, _ := strings.Cut(r.Quality, " ")
 	v := api.Value{Name: name, Unit: r.Unit, Quality: class, Reason: strings.Trim(reason, "()"), Time: r.Time}
 	if !r.Time.IsZero() {
-		v.AgeMS = max(now.Sub(r.Time).Milliseconds(), 0)
+		v.AgeMS = max(a.now().Sub(r.Time).Milliseconds(), 0)
 	}
 	if r.Value != "" {
 		v.Value = r.Value

@@ -25,6 +25,8 @@ type agent struct {
 	data string
 	env  []string
 
+	logFile string
+
 	cmd  *exec.Cmd
 	log  *os.File
 	done chan error
@@ -37,7 +39,7 @@ func newAgent(t *testing.T, hcl string) *agent {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &agent{t: t, site: filepath.Join(dir, "site"), data: filepath.Join(dir, "data")}
+	a := &agent{t: t, site: filepath.Join(dir, "site"), data: filepath.Join(dir, "data"), logFile: filepath.Join(dir, "agent.log")}
 	if err := os.Mkdir(a.site, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +64,7 @@ func (a *agent) writeSite(hcl string) {
 // start runs the agent and waits until it answers.
 func (a *agent) start() {
 	a.t.Helper()
-	log, err := os.OpenFile(filepath.Join(filepath.Dir(a.data), "agent.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	log, err := os.OpenFile(a.logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -115,7 +117,7 @@ func (a *agent) kill() {
 }
 
 func (a *agent) showLog() {
-	b, _ := os.ReadFile(filepath.Join(filepath.Dir(a.data), "agent.log"))
+	b, _ := os.ReadFile(a.logFile)
 	lines := strings.Split(string(b), "\n")
 	if len(lines) > 80 {
 		lines = lines[len(lines)-80:]

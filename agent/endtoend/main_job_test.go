@@ -200,7 +200,8 @@ type status struct {
 		Error       string
 		LagRecords  uint64 `json:"lag_records"`
 	}
-	Intake struct{ Frames uint64 }
+	Intake  struct{ Frames uint64 }
+	Journal struct{ State string }
 }
 
 func (a *agent) status() status {

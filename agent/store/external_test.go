@@ -154,7 +154,7 @@ func TestLoadingIsWaitedFor(t *testing.T) {
 	load(t, s)
 	ctx := deadline(t)
 	pipe := server.Pipeline()
-	for i := range 2000 {
+	for i := range 10_000 {
 		pipe.Set(ctx, fmt.Sprint("k", i), strings.Repeat("x", 100), 0)
 	}
 	if _, err := pipe.Exec(ctx); err != nil {

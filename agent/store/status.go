@@ -76,11 +76,29 @@ type Status struct {
 	LastErrorAt time.Time
 }
 
+// State is how the store does, as in its Status, for whoever asks often.
+func (s *Store) State() State {
+	s.mu.Lock()
+	state := s.state
+	failing := len(s.status.Failures) > 0
+	s.mu.Unlock()
+	if failing && state == StateOK {
+		state = StateDegraded
+	}
+	if s.server == nil || state == StateClosed {
+		return state
+	}
+	if server, _, _, _ := s.server.status(); server != StateOK {
+		return server
+	}
+	return state
+}
+
 // Status tells how the store does. It asks nobody: what comes from the server is from the last look at it.
 func (s *Store) Status() Status {
 	s.mu.Lock()
 	st := s.status
-	st.State, st.Version, st.Where, st.Mode = s.state, s.version, s.where, s.mode
+	st.Version, st.Where, st.Mode = s.version, s.where, s.mode
 	st.ApplyP50, st.ApplyP99 = s.latency.quantiles()
 	failures := make(map[string]string, len(s.status.Failures))
 	for k, v := range s.status.Failures {
@@ -88,20 +106,15 @@ func (s *Store) Status() Status {
 	}
 	st.Failures = failures
 	s.mu.Unlock()
-	if len(failures) > 0 && st.State == StateOK {
-		st.State = StateDegraded
-	}
+	st.State = s.State()
 	if s.server == nil {
 		return st
 	}
 	st.Mode = "embedded"
 	state, pid, restarts, err := s.server.status()
 	st.Pid, st.Restarts = pid, restarts
-	if state != StateOK && st.State != StateClosed {
-		st.State = state
-		if err != nil && state == StateRestarting {
-			st.LastError = err.Error()
-		}
+	if err != nil && state == StateRestarting {
+		st.LastError = err.Error()
 	}
 	return st
 }
