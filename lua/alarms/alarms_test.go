@@ -391,3 +391,67 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 }
+
+// quick is site on a server that does not wait for its disk.
+func quick(t *testing.T, items ...string) *luatest.Site {
+	t.Helper()
+	server := luatest.Start(t, "--appendonly", "no")
+	load(t, server)
+	s := server.Site("bakery", "alarms")
+	s.Program(t, "r", program(items...))
+	return s
+}
+
+// A flood of more annunciations than are kept one by one is still counted, by the second.
+func TestALongFloodIsCounted(t *testing.T) {
+	s := quick(t, alarm("overload", "1", 1, ""))
+	const n = 900
+	for i := range int64(n) {
+		at := start + i*300
+		s.Take(t, "alarm_check_conditions", at, "meter", pack(at, 120, 0))
+		s.Take(t, "alarm_check_conditions", at+100, "meter", pack(at+100, 0, 0))
+	}
+	count := func(at int64) (flood bool, annunciations float64) {
+		t.Helper()
+		var m map[string]any
+		if err := json.Unmarshal([]byte(s.Must(t, "alarm_metrics", at).(string)), &m); err != nil {
+			t.Fatal(err)
+		}
+		return m["flood"].(bool), m["annunciations_10min"].(float64)
+	}
+	if flood, got := count(start + n*300); !flood || got != n {
+		t.Errorf("flood %v, %v annunciations, expected %d", flood, got, n)
+	}
+	if size, err := s.HStrLen(context.Background(), s.Key("alarms:state"), "@metrics").Result(); err != nil || size > 20_000 {
+		t.Errorf("they take %d bytes, %v", size, err)
+	}
+	s.Touch(t)
+	if flood, got := count(start + 900_000); flood || got != 0 {
+		t.Errorf("long after: flood %v, %v annunciations", flood, got)
+	}
+}
+
+// Alarms without a condition are so many at most.
+func TestTooManyAlarmsWithoutACondition(t *testing.T) {
+	s := quick(t, alarm("overload", "1", 1, ""))
+	pipe := s.Pipeline()
+	const most = 10_000
+	for i := range most {
+		pipe.FCall(context.Background(), "alarm_quick_create", s.Keys(), start, fmt.Sprint("door", i), "high", "open", "1", "x")
+		if i%500 == 499 {
+			if _, err := pipe.Exec(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := s.Call("alarm_quick_create", start, "one_more", "high", "open", "1", "x"); err == nil || !strings.HasPrefix(err.Error(), "too_many ") {
+		t.Errorf("one more is taken: %v", err)
+	}
+	if got := list(t, s, start, "retained"); len(got) != most {
+		t.Errorf("%d alarms", len(got))
+	}
+	s.Must(t, "alarm_update_state", start, "door7", "disable", "x", "")
+	if _, err := s.Call("alarm_quick_create", start, "door7", "high", "open", "1", "x"); err == nil || !strings.HasPrefix(err.Error(), "disabled ") {
+		t.Errorf("a disabled one is raised: %v", err)
+	}
+}

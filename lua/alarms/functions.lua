@@ -77,11 +77,9 @@ do
   local function raised(panel, name, quick)
     local alarm = panel.by_name[name]
     if not alarm then
-      local count = 0
-      for _, other in pairs(panel.by_name) do
-        if other.class == 'manual' then count = count + 1 end
+      if panel.manual >= MAX_MANUAL then
+        return nil, 'too_many there are ' .. panel.manual .. ' alarms without a condition already: acknowledge some'
       end
-      if count >= MAX_MANUAL then return nil, 'too_many there are ' .. count .. ' alarms without a condition already: acknowledge some' end
       return Panel.add_manual(panel, name, quick)
     end
     if alarm.class ~= 'manual' then return nil, 'has_condition alarm ' .. name .. ' has a condition: it raises and clears itself' end

@@ -417,7 +417,7 @@ do
       alarm.touched = false
       Verdict.window(alarm)
       if alarm.class == 'manual' and spent(alarm.s) then
-        panel.by_name[alarm.name] = nil
+        panel.by_name[alarm.name], panel.manual = nil, panel.manual - 1
         Timers.set(site.timers, alarm.name, nil)
         State.put(site.state, alarm.name, nil)
       else

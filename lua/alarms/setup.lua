@@ -25,7 +25,7 @@ do
   end
 
   function Panel.add_manual(panel, name, quick)
-    panel.last_order = panel.last_order + 1
+    panel.last_order, panel.manual = panel.last_order + 1, panel.manual + 1
     local alarm = bind(panel, manual(name, quick), { quick = quick })
     alarm.order = panel.last_order
     Verdict.window(alarm)
@@ -207,7 +207,7 @@ do
   function Panel.build(site, now, accepted)
     local panel = {
       site = site, by_name = {}, groups = {}, readers = {}, newest = {}, kept = {}, touched = {}, n = 0, released = {},
-      changed = 0, budget = 0, target = now, last_order = 0,
+      changed = 0, budget = 0, target = now, last_order = 0, manual = 0,
     }
     site.panel = panel
     local alarms = {}
