@@ -21,13 +21,11 @@ func note(t *testing.T, schema int) lua.Library {
 --#schema   %[1]d
 --#function note_put
 --#include  shared/site.lua
-local function migrate(old, items)
-  for _, item in pairs(items) do
-    if old == 1 then item.value, item.n = item.n * 2, nil end
-  end
+Library.migrations[1] = function(items)
+  for _, item in pairs(items) do item.value, item.n = item.n * 2, nil end
 end
 function Library.functions.note_put(keys, args)
-  local site = Site.open(keys, nil, migrate)
+  local site = Site.open(keys)
   local item = site.state.items.a or {}
   local before = item.n or item.value or ''
   if args[1] then State.put(site.state, 'a', { [%[1]d == 1 and 'n' or 'value'] = tonumber(args[1]) }) end
