@@ -32,9 +32,9 @@ type Agent interface {
 	// AlarmCommand does ack, confirm, reset, shelve, unshelve, suppress, unsuppress, out_of_service, in_service, disable
 	// or enable.
 	AlarmCommand(ctx context.Context, req AlarmCommand) (Alarm, error)
-	Rules(ctx context.Context) ([]Rule, error)
 	// Routes lists what goes to the sinks by routes, and how much of it went.
 	Routes(ctx context.Context) ([]Route, error)
+	RuleKeeper
 
 	Libraries(ctx context.Context) ([]Library, error)
 	// LoadLibrary loads a library from a file on the agent's machine; an empty file: the bundled one.
@@ -351,20 +351,6 @@ type AlarmCommand struct {
 	Mode       string        `json:"mode,omitempty"`     // shelve: timed or oneshot
 	Duration   time.Duration `json:"duration,omitempty"` // shelve
 	Occurrence int           `json:"occurrence,omitempty"`
-}
-
-// Rule is a rule's state.
-type Rule struct {
-	Name        string    `json:"name"`
-	Enabled     bool      `json:"enabled"`
-	Verdict     string    `json:"verdict"` // true, false, unknown
-	State       string    `json:"state"`   // active, idle, parked
-	Evaluations uint64    `json:"evaluations"`
-	Fires       uint64    `json:"fires"`
-	Unknowns    uint64    `json:"unknowns"`
-	Errors      uint64    `json:"errors"`
-	LastFire    time.Time `json:"last_fire,omitzero"`
-	Error       string    `json:"error,omitempty"`
 }
 
 // Library is a function library on Redis.

@@ -203,11 +203,6 @@ func (c *Client) AlarmCommand(ctx context.Context, req AlarmCommand) (Alarm, err
 	return post[Alarm](ctx, c, "/alarms/"+url.PathEscape(req.Name)+"/"+url.PathEscape(req.Command), body)
 }
 
-// Rules are the agent's.
-func (c *Client) Rules(ctx context.Context) ([]Rule, error) {
-	return get[[]Rule](ctx, c, "/rules", nil)
-}
-
 // Libraries are the agent's.
 func (c *Client) Libraries(ctx context.Context) ([]Library, error) {
 	return get[[]Library](ctx, c, "/libraries", nil)

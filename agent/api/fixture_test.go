@@ -30,6 +30,7 @@ type literal struct {
 	past   HistoryRequest
 	events EventsRequest
 	loaded string
+	rule   string
 	err    error
 	hub    *Hub
 }
@@ -129,10 +130,6 @@ func (a *literal) AlarmCommand(_ context.Context, req AlarmCommand) (Alarm, erro
 func (a *literal) Routes(context.Context) ([]Route, error) {
 	counts := RouteCounts{Route: "cloud", Sink: "history", Taken: 10, Passed: 4, Early: 6}
 	return []Route{{Name: "cloud", Shaped: true, Events: []string{}, Sinks: []RouteCounts{counts}, Streams: []RouteStream{{From: "battery.soc", Name: "bess.soc", Unit: "%"}}}}, nil
-}
-
-func (a *literal) Rules(context.Context) ([]Rule, error) {
-	return []Rule{{Name: "peak_shaving", Verdict: "true", State: "active"}}, a.fails()
 }
 
 func (a *literal) Libraries(context.Context) ([]Library, error) {

@@ -87,6 +87,15 @@ var metricDocs = []struct {
 	{"output_writes_total", "Writes that the device took.", []string{"output"}},
 	{"output_failures_total", "Writes that the device refused or did not answer.", []string{"output"}},
 	{"alarms_active", "Active alarms by priority.", []string{"priority"}},
+	{"rule_evaluations_total", "Frames that the rule was evaluated for.", []string{"rule"}},
+	{"rule_fires_total", "Times that the rule acted.", []string{"rule"}},
+	{"rule_unknowns_total", "Times that the rule's condition became unknown.", []string{"rule"}},
+	{"rule_errors_total", "Evaluations that failed.", []string{"rule"}},
+	{"rule_active", "1 while the rule's state is true.", []string{"rule"}},
+	{"rule_parked", "1 while the rule is parked after too many errors.", []string{"rule"}},
+	{"rule_evaluation_mean_seconds", "Time of one evaluation, the mean of the last samples.", []string{"rule"}},
+	{"rule_evaluation_p99_seconds", "Time of one evaluation, exceeded by one in a hundred of the last samples.", []string{"rule"}},
+	{"rule_evaluation_max_seconds", "Time of one evaluation, the longest of the last samples.", []string{"rule"}},
 	{"alarms_unacknowledged", "Active alarms that nobody acknowledged.", nil},
 }
 
@@ -130,6 +139,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	if alarms, err := c.agent.Alarms(ctx, false); err == nil {
 		putAlarms(alarms, put)
+	}
+	if rules, err := c.agent.Rules(ctx); err == nil {
+		putRules(rules, put)
 	}
 }
 
@@ -226,4 +238,20 @@ func putAlarms(alarms []Alarm, put sample) {
 		put("alarms_active", gauge, float64(n), priority)
 	}
 	put("alarms_unacknowledged", gauge, float64(open))
+}
+
+func putRules(rules []Rule, put sample) {
+	for _, r := range rules {
+		put("rule_evaluations_total", counter, float64(r.Evaluations), r.Name)
+		put("rule_fires_total", counter, float64(r.Fires), r.Name)
+		put("rule_unknowns_total", counter, float64(r.Unknowns), r.Name)
+		put("rule_errors_total", counter, float64(r.Errors), r.Name)
+		put("rule_active", gauge, flag(r.State == "active"), r.Name)
+		put("rule_parked", gauge, flag(r.State == "parked"), r.Name)
+		if r.Time != nil {
+			put("rule_evaluation_mean_seconds", gauge, r.Time.MeanUS/1e6, r.Name)
+			put("rule_evaluation_p99_seconds", gauge, r.Time.P99US/1e6, r.Name)
+			put("rule_evaluation_max_seconds", gauge, r.Time.MaxUS/1e6, r.Name)
+		}
+	}
 }

@@ -20,7 +20,7 @@ const (
 
 // table is every operation of the API.
 func table() []route {
-	return slices.Concat(liveRoutes(), pastRoutes(), alarmRoutes(), manageRoutes(), shadowRoutes())
+	return slices.Concat(liveRoutes(), pastRoutes(), alarmRoutes(), ruleRoutes(), manageRoutes(), shadowRoutes())
 }
 
 func liveRoutes() []route {
@@ -214,11 +214,6 @@ func alarmRoutes() []route {
 			method: "POST", path: "/api/v1/alarms/{name}/{command}", id: "alarmCommand", tag: "alarms", body: alarmBody{}, bodyOptional: true, reply: Alarm{},
 			summary: "What a person does to an alarm: " + strings.Join(alarmCommands, ", "),
 			do:      alarmCommand,
-		},
-		{
-			method: "GET", path: "/api/v1/rules", id: "rules", tag: "rules", reply: []Rule{},
-			summary: "The rules and what they did",
-			do:      func(c *call) (any, error) { return c.agent.Rules(c.Context()) },
 		},
 	}
 }

@@ -144,30 +144,3 @@ func (e *environment) alarmDo(c *cobra.Command, req api.AlarmCommand) error {
 	}
 	return e.print(a, func() *table { return alarmTable([]api.Alarm{a}) })
 }
-
-func (e *environment) rulesCommand() *cobra.Command {
-	root := &cobra.Command{
-		Use:   "rules",
-		Short: "The rules, how often they fired, and what fails",
-		Args:  cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			agent, err := e.agent()
-			if err != nil {
-				return err
-			}
-			rules, err := agent.Rules(c.Context())
-			if err != nil {
-				return err
-			}
-			return e.print(rules, func() *table {
-				t := newTable("rule", "state", "condition", "fires", "unknown", "errors", "last fire", "error").alignRight(3, 4, 5)
-				for _, r := range rules {
-					t.row(r.Name, stateCell(r.State), r.Verdict, r.Fires, r.Unknowns, r.Errors, since(r.LastFire), r.Error)
-				}
-				return t
-			})
-		},
-	}
-	root.AddCommand(e.rulesTestCommand())
-	return root
-}

@@ -75,6 +75,7 @@ func sentence(ev event.Event) string {
 		add("because %s", "why")
 	case event.Rule:
 		parts = append(parts, ev.Get("rule")+" "+words(ev.Get("event")))
+		add("by %s", "by")
 		add("because %s", "why")
 		add("%s", "error")
 	default:

@@ -60,6 +60,7 @@ type Agent struct {
 	lastGood lastGood
 	resync   atomic.Int32
 	shown    libraryCache
+	times    ruleTimes
 	measured measured
 	shadows  shadows
 	all      sync.WaitGroup // of goroutines that end by themselves

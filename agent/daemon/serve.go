@@ -23,6 +23,7 @@ func (a *Agent) serve(ctx context.Context) error {
 	all.Go(func() { a.intake.Run(intakeCtx) })
 	all.Go(func() { a.watchLibraries(ctx) })
 	all.Go(func() { a.watchMeasurements(ctx) })
+	all.Go(func() { a.watchRuleTimes(ctx) })
 	a.server.Start()
 	if a.o.Ready != nil {
 		a.o.Ready()

@@ -97,9 +97,9 @@ func fromStore(err error) error {
 	if errors.As(err, &refusal) {
 		kind := api.ErrInvalid
 		switch refusal.Code {
-		case "unknown_name", "unknown_alarm", "unknown":
+		case "unknown_name", "unknown_alarm", "unknown", "NOTFOUND":
 			kind = api.ErrNotFound
-		case "disabled", "already_acked", "not_acked", "already_confirmed", "invalid_state", "already_shelved", "not_shelved", "unknown_occurrence":
+		case "disabled", "not_parked", "already_acked", "not_acked", "already_confirmed", "invalid_state", "already_shelved", "not_shelved", "unknown_occurrence":
 			kind = api.ErrConflict
 		}
 		return fmt.Errorf("%w: %w", kind, err)

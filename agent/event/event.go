@@ -15,7 +15,8 @@ const (
 	Request = "request"
 	// Alarm is a transition of an alarm. Fields: alarm, event, by, comment, value, quality, text, and the state after it.
 	Alarm = "alarm"
-	// Rule is a rule that fired or failed. Fields: rule, event (fired, ended, error, parked), edge, rev, why, error.
+	// Rule is a rule that fired or failed, or what somebody did to one. Fields: rule, event (fired, ended, error, parked; of
+	// somebody: unparked, created, changed, deleted, enabled, disabled), edge, rev, why, error, by.
 	Rule = "rule"
 	// Write is what was written to a device. Fields: output, value, old, owner, priority, rev, why, request, outcome
 	// (written, failed, mismatch), answer, read_back, took (ms).

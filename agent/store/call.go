@@ -88,7 +88,7 @@ func (s *Store) restoreAfter(ctx context.Context, p Problem) error {
 }
 
 // refusals are the codes in capitals that a library refuses a call with; those in small letters all do.
-var refusals = map[string]bool{"BADARG": true, "NOTFOUND": true, "DISABLED": true, "PARKED": true}
+var refusals = map[string]bool{"BADARG": true, "NOTFOUND": true, "DISABLED": true, "PARKED": true, "STALE": true}
 
 // refusal is a library's own error that says why a call can't be; nil for any other.
 func refusal(err error) *Refusal {

@@ -1,5 +1,6 @@
 -- The rules of a site on its frames: which rules a device's frame concerns, what happens when one fails, what is kept.
 --#include shared/site.lua
+--#include shared/suggest.lua
 --#include rules/request.lua
 --#include rules/condition.lua
 --#include rules/chain.lua
@@ -14,6 +15,8 @@ do
   -- FLOWS are the kinds of items that are more than a condition. Each has take(site, rule, t, i) for a frame of device i,
   -- and may have due(site, rule, t), deadline(rule) and load(site, rule).
   local FLOWS = { chain = Chain, window = Window, sequence = Sequence }
+  -- LONGEST bounds the texts that are kept with a rule: why it fired last, and why it failed.
+  local LONGEST = 500
   -- FEW values of a frame may be bad for its sweeps to run all the same.
   local FEW = 16
   -- NEVER is no verdict: a rule whose quiet verdict it is, is stepped at its next evaluation.
@@ -41,7 +44,9 @@ do
   local function fire(site, rule, t, edge, begins)
     rule.fires, rule.fired, rule.acted = rule.fires + 1, t, true
     if edge ~= 'while' or begins then
-      Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'fired', 'edge', edge, 'rev', rule.rev, 'why', Request.why(site, rule) })
+      local why = Request.why(site, rule)
+      rule.s.why, rule.dirty = string.sub(why, 1, LONGEST), true
+      Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'fired', 'edge', edge, 'rev', rule.rev, 'why', why })
     end
     local made, renew = Request.make(site, rule, t, not rule.level)
     site.changed = site.changed + made
@@ -102,6 +107,7 @@ do
     s.run = (s.run or 0) + 1
     Engine.hush(rule, NEVER)
     local text = type(problem) == 'table' and problem.err or tostring(problem)
+    s.problem = string.sub(text, 1, LONGEST)
     Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'error', 'rev', rule.rev, 'error', text })
     if s.run >= PARK_AFTER and not s.parked then
       s.parked = true
@@ -110,6 +116,14 @@ do
       Engine.index(site)
       Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'parked', 'rev', rule.rev, 'error', text })
     end
+    save(site, rule)
+  end
+
+  -- unpark lets a parked rule be evaluated again, from its next frame on.
+  function Engine.unpark(site, rule)
+    rule.s.parked, rule.s.run, rule.s.problem = nil, nil, nil
+    Engine.hush(rule, NEVER)
+    Engine.index(site)
     save(site, rule)
   end
 
@@ -220,6 +234,8 @@ do
     end
     return rule.judge()
   end
+
+  Engine.judge = judge
 
   -- wakeful lists a device's rules that act again by time or at every frame while they are true.
   local function wakeful(site, i)
@@ -378,6 +394,14 @@ do
     fire(site, rule, t, 'forced', true)
     rule.acted = false
     save(site, rule)
+  end
+
+  -- find gives a rule by name, or ends the call.
+  function Engine.find(site, name)
+    local rule = site.by_name[name or '']
+    if rule then return rule end
+    local near = Suggest.name(name or '', site.by_name)
+    Library.fail('NOTFOUND', string.format('there is no rule %q', name or '') .. (near and ', did you mean ' .. near .. '?' or ''))
   end
 
   -- open and close frame each function that may change something. What is set up happens at now.

@@ -2,13 +2,6 @@
 -- events. Errors of all: NOPROGRAM, BADPROGRAM, NEWERSTATE, BADKEYS, BADARG.
 --#include rules/engine.lua
 do
-  local function rule_of(site, name)
-    local rule = site.by_name[name or '']
-    if rule then return rule end
-    local near = Suggest.name(name or '', site.by_name)
-    Library.fail('NOTFOUND', string.format('there is no rule %q', name or '') .. (near and ', did you mean ' .. near .. '?' or ''))
-  end
-
   local function word(verdict)
     if verdict == nil then return 'unknown' end
     return tostring(verdict)
@@ -31,7 +24,7 @@ do
   function Library.functions.rule_execute(keys, args)
     local now = Library.number(args[1], 'the clock')
     local site = Engine.open(keys, now)
-    local rule = rule_of(site, args[2])
+    local rule = Engine.find(site, args[2])
     if rule.disabled then Library.fail('DISABLED', 'the rule ' .. rule.name .. ' is disabled') end
     if rule.s.parked then Library.fail('PARKED', 'the rule ' .. rule.name .. ' failed too often and waits for a change') end
     local t = Site.advance(site, now, Engine.due)
@@ -48,7 +41,7 @@ do
   function Library.functions.rule_evaluate_conditions(keys, args)
     local now = Library.number(args[1], 'the clock')
     local site = Site.open(keys, function(fresh) Engine.setup(fresh, now) end)
-    local rule = rule_of(site, args[2])
+    local rule = Engine.find(site, args[2])
     local remembered, dirty = rule.s.h, rule.dirty
     site.D.clock = math.max(now, site.clock)
     local verdict = rule.judge()
@@ -76,7 +69,7 @@ do
   function Library.functions.rule_execute_actions(keys, args)
     local now = Library.number(args[1], 'the clock')
     local site = Engine.open(keys, now)
-    local rule = rule_of(site, args[2])
+    local rule = Engine.find(site, args[2])
     local t = Site.advance(site, now, Engine.due)
     local before = site.changed
     Engine.act(site, rule, t)

@@ -6,6 +6,10 @@
 --#function rule_execute
 --#function rule_evaluate_conditions no-writes
 --#function rule_execute_actions
+--#function rule_list no-writes
+--#function rule_measure no-writes
+--#function rule_trace no-writes
+--#function rule_unpark
 --#function rules_selftest
 --#function rules_version no-writes
 --#include  shared/site.lua
@@ -14,4 +18,5 @@
 --#include  rules/condition.lua
 --#include  rules/engine.lua
 --#include  rules/functions.lua
+--#include  rules/monitor.lua
 --#include  rules/selftest.lua
