@@ -362,7 +362,7 @@ type Library struct {
 	Program  string    `json:"program,omitempty"` // revision of the site's program
 	Items    int       `json:"items"`
 	Loaded   time.Time `json:"loaded,omitzero"`
-	Source   string    `json:"source"` // bundled, or a file
+	Source   string    `json:"source"` // bundled, a file, or by command
 	Previous string    `json:"previous,omitempty"`
 }
 

@@ -235,6 +235,9 @@ func (a *Agent) Libraries(ctx context.Context) ([]api.Library, error) {
 			Name: l.Name, State: string(l.State), Version: l.Version, Hash: l.Hash, Program: programs[l.Name], Items: items[l.Name], Loaded: l.LoadedAt,
 			Source: sources.source(l.Name), Previous: l.PreviousVersion,
 		})
+		if l.Withdrawn != "" {
+			out[len(out)-1].Source = "by command"
+		}
 	}
 	return out, nil
 }
@@ -333,14 +336,14 @@ func (a *Agent) loadLibrary(ctx context.Context, name, file string) (api.Library
 }
 
 func (a *Agent) putLibrary(ctx context.Context, name, file string) error {
-	if file != "" {
-		return a.store.Reload(ctx, name, file)
-	}
-	lib, err := a.librarySources().bundle(name)
-	if err != nil {
+	wanted, err := a.librarySources().bundle(name)
+	switch {
+	case file != "":
+		return a.store.Reload(ctx, name, file, wanted.Hash)
+	case err != nil:
 		return err
 	}
-	return a.store.Load(ctx, lib)
+	return a.store.Load(ctx, wanted)
 }
 
 // RollbackLibrary puts the library before the current one back.

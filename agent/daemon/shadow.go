@@ -386,10 +386,14 @@ func (a *Agent) PromoteShadow(ctx context.Context) (api.Shadow, error) {
 func (a *Agent) promoteLibrary(ctx context.Context, sh *shadow) error {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
-	if err := a.store.Load(ctx, sh.lib); err != nil {
+	wanted, err := a.librarySources().bundle(sh.name)
+	if err != nil {
 		return fmt.Errorf("%w: %w", api.ErrInvalid, err)
 	}
-	_, err := a.announceLibrary(ctx, sh.name, "loaded")
+	if err := a.store.LoadInstead(ctx, sh.lib, wanted.Hash); err != nil {
+		return fmt.Errorf("%w: %w", api.ErrInvalid, err)
+	}
+	_, err = a.announceLibrary(ctx, sh.name, "loaded")
 	return err
 }
 

@@ -143,6 +143,17 @@ func TestALibraryIsReplacedAndRolledBack(t *testing.T) {
 	setLoad(t, plant, 110)
 	a.eventually("the one before goes on", func() error { return aboutSetpoint(plant, 30, 1.5) })
 
+	a.stop()
+	a.start()
+	a.eventually("it still runs after a restart", func() error {
+		for _, l := range a.status().Libraries {
+			if l.Name == "rules" && l.Version != "9.9.9" {
+				return fmt.Errorf("%+v", l)
+			}
+		}
+		return aboutSetpoint(plant, 30, 1.5)
+	})
+
 	a.run("library", "rollback", "rules")
 	for _, l := range a.status().Libraries {
 		if l.Name == "rules" && l.Version != bundled.Version {

@@ -30,7 +30,7 @@ func (e edition) file() string { return fmt.Sprintf("%s-%s-%s.lua", e.Name, e.Ve
 type editions struct {
 	Current  edition  `json:"current"`
 	Previous *edition `json:"previous,omitempty"`
-	// Withdrawn is the hash that the last roll-back left: it is not loaded again by itself.
+	// Withdrawn is the hash that the last roll-back or load by command took away: it is not loaded again by itself.
 	Withdrawn string `json:"withdrawn,omitempty"`
 }
 

@@ -34,7 +34,7 @@ type LibraryStatus struct {
 	LoadedAt time.Time
 	// PreviousVersion and PreviousHash are of the library that Rollback would put back; empty: none.
 	PreviousVersion, PreviousHash string
-	// Withdrawn is the hash that the last roll-back took away; Ensure does not load it again.
+	// Withdrawn is the hash that the last roll-back or load by command took away; Ensure does not load it again.
 	Withdrawn string
 }
 
@@ -75,19 +75,28 @@ func (s *Store) keep(ctx context.Context, e editions) error {
 // Load tries a library beside the live one: its self-test, then the running program on the frames and states that there
 // are. Only when that passed it replaces the live one, which is kept for Rollback. The same library again changes nothing.
 func (s *Store) Load(ctx context.Context, lib lua.Library) error {
-	return s.load(ctx, lib, false)
+	return s.load(ctx, lib, "")
 }
 
-// Ensure is Load for the start of the agent: a library that was rolled back is not loaded again; the one that was put back
-// in its place stays.
+// LoadInstead is Load for a library that somebody puts in the place of the one that the site wants, whose hash is wanted:
+// Ensure leaves it there as long as the site wants the same one.
+func (s *Store) LoadInstead(ctx context.Context, lib lua.Library, wanted string) error {
+	if lib.Hash == wanted {
+		wanted = ""
+	}
+	return s.load(ctx, lib, wanted)
+}
+
+// Ensure is Load for the start of the agent: a library that was rolled back or replaced by command is not loaded again; the
+// one that was put in its place stays. One that the site did not want then, as that of a newer agent, is loaded.
 func (s *Store) Ensure(ctx context.Context, lib lua.Library) error {
 	e := s.known(ctx, lib.Name)
 	if e.Withdrawn == lib.Hash && e.Current.Source != "" {
-		s.log.Warn("the library was rolled back and stays so; load it by command to have it again",
+		s.log.Warn("the library of the site was rolled back or replaced by command, and stays so; load it by command to have it again",
 			"library", lib.Name, "version", lib.Version, "hash", lib.Hash, "running", e.Current.Version)
-		return s.load(ctx, e.Current.library(), true)
+		return s.load(ctx, e.Current.library(), e.Withdrawn)
 	}
-	return s.load(ctx, lib, false)
+	return s.load(ctx, lib, "")
 }
 
 // Keep loads the library that was loaded last: for a start at which the one that the site wants does not do.
@@ -96,11 +105,11 @@ func (s *Store) Keep(ctx context.Context, name string) error {
 	if e.Current.Source == "" {
 		return refuse("loading the library "+name+" that ran last", "there was none")
 	}
-	return s.load(ctx, e.Current.library(), true)
+	return s.load(ctx, e.Current.library(), e.Withdrawn)
 }
 
-// Reload bundles a library from its main file and loads it.
-func (s *Store) Reload(ctx context.Context, name, path string) error {
+// Reload bundles a library from its main file and loads it, in the place of the one that the site wants.
+func (s *Store) Reload(ctx context.Context, name, path, wanted string) error {
 	lib, err := lua.BundleFile(path)
 	if err != nil {
 		return refuse("loading the library "+name, "%w", err)
@@ -108,7 +117,7 @@ func (s *Store) Reload(ctx context.Context, name, path string) error {
 	if lib.Name != name {
 		return refuse("loading the library "+name, "%s declares the library %q", path, lib.Name)
 	}
-	return s.Load(ctx, lib)
+	return s.LoadInstead(ctx, lib, wanted)
 }
 
 // Rollback puts the library before the current one back. The current one becomes the one before.
@@ -130,7 +139,8 @@ func (s *Store) Rollback(ctx context.Context, name string) error {
 	return s.keep(ctx, next)
 }
 
-func (s *Store) load(ctx context.Context, lib lua.Library, withdrawn bool) error {
+// load loads a library, and notes the hash of the one that Ensure is not to load again.
+func (s *Store) load(ctx context.Context, lib lua.Library, withdrawn string) error {
 	doing := fmt.Sprintf("loading the library %s %s", lib.Name, lib.Version)
 	if !slices.Contains(libraries[:], lib.Name) {
 		return refuse(doing, "the agent has no use for it; its libraries are %v", libraries)
@@ -143,9 +153,7 @@ func (s *Store) load(ctx context.Context, lib lua.Library, withdrawn bool) error
 		return s.explain(doing, err)
 	}
 	next := e.loaded(lib, s.o.Now())
-	if withdrawn {
-		next.Withdrawn = e.Withdrawn
-	}
+	next.Withdrawn = withdrawn
 	if e.Current.Source == lib.Source {
 		next.Current.LoadedAt = e.Current.LoadedAt
 	} else {

@@ -63,7 +63,7 @@ func TestABadLibraryIsRefusedBesideTheRunningOne(t *testing.T) {
 		{"no bundle at all", filepath.Join(t.TempDir(), "none.lua"), "no such file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			err := s.Reload(deadline(t), Rules, c.path)
+			err := s.Reload(deadline(t), Rules, c.path, "")
 			if ProblemOf(err) != Refused || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("got %v", err)
 			}
@@ -89,6 +89,50 @@ func TestABadLibraryIsRefusedBesideTheRunningOne(t *testing.T) {
 	}
 }
 
+// A library that was loaded by command in the place of the site's outlives a restart, until the site wants another one.
+func TestALibraryLoadedByCommandStays(t *testing.T) {
+	o := options(t)
+	s, err := Open(deadline(t), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted := testRules(t)
+	if err := s.Ensure(deadline(t), wanted); err != nil {
+		t.Fatal(err)
+	}
+	fix := edited(t, "--#version  0.0.1", "--#version  0.0.2", "'fired'", "'fired again'")
+	if err := s.Reload(deadline(t), Rules, fix, wanted.Hash); err != nil {
+		t.Fatal(err)
+	}
+	newer, err := lua.BundleFile(edited(t, "--#version  0.0.1", "--#version  0.0.3"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		site    lua.Library
+		version string
+	}{{wanted, "0.0.2"}, {wanted, "0.0.2"}, {newer, "0.0.3"}} {
+		s.Close()
+		s = open(t, o)
+		if err := s.Ensure(deadline(t), c.site); err != nil {
+			t.Fatal(err)
+		}
+		if l := status(t, s, Rules); l.Version != c.version || l.State != LibraryOK {
+			t.Errorf("the site wants %s, and there is %+v, not %s", c.site.Version, l, c.version)
+		}
+	}
+	// Loaded by command, the site's own is no other.
+	if err := s.Reload(deadline(t), Rules, fix, newer.Hash); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.LoadInstead(deadline(t), newer, newer.Hash); err != nil {
+		t.Fatal(err)
+	}
+	if l := status(t, s, Rules); l.Withdrawn != "" || l.Version != "0.0.3" {
+		t.Errorf("the library is %+v", l)
+	}
+}
+
 func TestRollback(t *testing.T) {
 	o := options(t)
 	s, err := Open(deadline(t), o)
@@ -101,7 +145,7 @@ func TestRollback(t *testing.T) {
 	}
 	first := testRules(t)
 	path := edited(t, "--#version  0.0.1", "--#version  0.0.2", "'fired'", "'fired again'")
-	if err := s.Reload(deadline(t), Rules, path); err != nil {
+	if err := s.Reload(deadline(t), Rules, path, ""); err != nil {
 		t.Fatal(err)
 	}
 	b := builders{}
