@@ -66,8 +66,8 @@ func (c *Cron) next(after int64, zone *time.Location) (int64, bool) {
 		s := spanAt(at, zone)
 		from := at + 1
 		if at != after { // the span begins behind after
-			from = s.from
-			if !c.everyHour && s.offset > s.before {
+			from = at
+			if !c.everyHour && s.offset > s.before && s.from == at {
 				if w, ok := c.nextWall(from + s.before); ok && w < from+s.offset {
 					return from, true
 				}

@@ -99,7 +99,12 @@ func TestCronAgainstAnOracle(t *testing.T) {
 				want = append(want, at.Unix())
 			}
 		}
+		last := start
 		for at := x.Next(start); !at.IsZero() && at.Before(end); at = x.Next(at) {
+			if !at.After(last) {
+				t.Fatalf("%v in %s: behind %v comes %v", n, loc, last.In(loc), at.In(loc))
+			}
+			last = at
 			if x.Active(at) && at.After(start) {
 				got = append(got, at.Unix())
 			}
@@ -108,6 +113,32 @@ func TestCronAgainstAnOracle(t *testing.T) {
 			t.Fatalf("%v in %s from %v: got %v, expected %v", n, loc, start.In(loc), got, want)
 		}
 	})
+}
+
+// TestCronWhereZonesSayTooMuch asks around an instant at which Go's time zones tell of a change of clocks that is none: the last day
+// but one of a leap year behind those that a zone's table lists.
+func TestCronWhereZonesSayTooMuch(t *testing.T) {
+	for _, expression := range []string{"0 6 * * *", "30 * * * *", "0 2 29 2 *"} {
+		for _, zone := range zones {
+			loc, err := time.LoadLocation(zone)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := schedule.ParseCron(expression)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x := &schedule.Crons{Zone: loc, List: []*schedule.Cron{c}, For: time.Second}
+			at := time.Date(2040, 12, 29, 0, 0, 0, 0, time.UTC)
+			for range 200 {
+				next := x.Next(at)
+				if !next.After(at) {
+					t.Fatalf("%q in %s: behind %v comes %v", expression, zone, at.In(loc), next.In(loc))
+				}
+				at = next
+			}
+		}
+	}
 }
 
 func FuzzParseCron(f *testing.F) {

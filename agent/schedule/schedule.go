@@ -26,7 +26,7 @@ func spanAt(at int64, zone *time.Location) span {
 	_, offset := t.Zone()
 	s := span{from: math.MinInt64, to: math.MaxInt64, offset: int64(offset), before: int64(offset)}
 	start, end := t.ZoneBounds()
-	if !end.IsZero() {
+	if end.After(t) {
 		s.to = end.Unix()
 	}
 	if !start.IsZero() {
