@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/voltage-edge/voltage/agent/api"
@@ -32,6 +33,42 @@ func (r *rig) reads(name string, want bool) {
 		}
 		return err
 	})
+}
+
+// judged waits until the rule's condition is true, false or unknown.
+func (r *rig) judged(want string) {
+	r.t.Helper()
+	r.eventually("the condition is "+want, func() error {
+		rules, err := r.Rules(r.ctx())
+		if err == nil && (len(rules) != 1 || rules[0].Verdict != want) {
+			err = fmt.Errorf("%+v", rules)
+		}
+		return err
+	})
+}
+
+// A Redis that is killed has what conditions read of alarms again, though no alarm changes.
+func TestAlarmStatesAfterRedisIsKilled(t *testing.T) {
+	r := newRig(t)
+	r.write("battery.csv", batteryCSV)
+	r.write("site.hcl", r.alarmed(""))
+	r.start()
+	r.told(25)
+	for range 2 {
+		before := r.status().Store
+		if err := syscall.Kill(before.PID, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		r.eventually("Redis runs again", func() error {
+			if st := r.status().Store; st.PID == before.PID || st.State != "ok" || st.Reconnects == before.Reconnects {
+				return fmt.Errorf("%+v", st)
+			}
+			return nil
+		})
+		r.judged("true")
+	}
+	r.load(60)
+	r.told(0)
 }
 
 func TestRulesReadAlarmsAndSchedules(t *testing.T) {
@@ -66,7 +103,7 @@ func TestRulesReadAlarmsAndSchedules(t *testing.T) {
 		}
 		return nil
 	})
-	r.reads("alarm.over.active", true)
+	r.judged("true")
 	r.told(25)
 
 	if _, err := r.AlarmCommand(r.ctx(), api.AlarmCommand{Name: "over", Command: "ack", By: "anna"}); err != nil {

@@ -109,6 +109,7 @@ func (s *Store) Apply(ctx context.Context, b Batch) (Result, error) {
 		return Result{}, err
 	}
 	res.Events, s.pending = s.pending, nil
+	res.Forgot = s.forgotten()
 	s.finished(b, res, time.Since(began))
 	return res, nil
 }
@@ -231,7 +232,7 @@ func (s *Store) exchange(ctx context.Context, b Batch) (Result, error) {
 			return Result{}, err
 		}
 	}
-	res.Forgot = s.remember(b)
+	s.remember(b)
 	s.refresh = false
 	return res, nil
 }
@@ -314,8 +315,17 @@ func ownFailure(err error) bool {
 	return errors.As(err, &reply) && classify(err) == Failed
 }
 
-// remember keeps the newest frames for a server that has none, and tells whether some were forgotten since the last time.
-func (s *Store) remember(b Batch) (forgot bool) {
+// forgotten tells whether frames of Derived were forgotten since it was asked last.
+func (s *Store) forgotten() bool {
+	s.arrival.Lock()
+	defer s.arrival.Unlock()
+	forgot := s.forgot
+	s.forgot = false
+	return forgot
+}
+
+// remember keeps the newest frames for a server that has none.
+func (s *Store) remember(b Batch) {
 	s.arrival.Lock()
 	defer s.arrival.Unlock()
 	for _, device := range b.Gone {
@@ -324,8 +334,6 @@ func (s *Store) remember(b Batch) (forgot bool) {
 	for i := range b.Frames {
 		s.newest[b.Frames[i].Device] = b.Frames[i].Packed
 	}
-	forgot, s.forgot = s.forgot, false
-	return forgot
 }
 
 // finished counts a batch and says once what fails.

@@ -82,7 +82,7 @@ type Store struct {
 	arrival sync.Mutex
 	run     string // run id of the server that was given frames and epoch
 	newest  map[string][]byte
-	forgot  bool        // newest was rid of frames of Derived since the last batch
+	forgot  bool        // newest was rid of frames of Derived, and nobody knows yet
 	arrived atomic.Bool // a server was started anew since the last look
 
 	stirred atomic.Bool // a call changed something since the last batch
