@@ -1,6 +1,10 @@
 package compile
 
 import (
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+
 	"github.com/voltage-edge/voltage/agent/site"
 )
 
@@ -46,11 +50,30 @@ func (c *compiler) watchedValue(d *devices, o *object, a *site.Alarm) ([]*node, 
 			o.number("normal_state", k.Discrete.Normal)
 		}
 	default:
+		ok = c.readOften(a, value)
 		o.text("kind", "stale")
 		o.number("timeout_ms", millis(k.Stale))
 	}
 	o.raw("unit", quote(value.unit))
 	return reads, c.reading(d, o, "input", value, a.Value) && ok
+}
+
+// readOften checks that readings of a stale alarm's value come, and more often than it waits for one.
+func (c *compiler) readOften(a *site.Alarm, value *node) bool {
+	for _, p := range points(value) {
+		switch d := p.Device; {
+		case d.Source != "":
+			c.fail(a.Value.Range(), "Value without readings", "%s changes by itself and is never stale.", p.FullName())
+			return false
+		case d.Every > a.Kind.Stale:
+			rng := a.Range
+			c.diags = append(c.diags, &hcl.Diagnostic{
+				Severity: hcl.DiagWarning, Summary: "Stale between two readings", Subject: &rng,
+				Detail: fmt.Sprintf("%s is read every %s, so this alarm is raised in between: make \"stale\" some times as long.", p.FullName(), site.FormatDuration(d.Every)),
+			})
+		}
+	}
+	return true
 }
 
 // alarmValue is the number that is watched. Where states are compared or only its age counts, true and false do too.

@@ -14,11 +14,13 @@ func TestAlarmKindsAreRefused(t *testing.T) {
 	for want, a := range map[string]*site.Alarm{
 		"in kW, the other in V":    {Value: expr(t, "device.grid.power"), Kind: site.AlarmKind{Deviation: &site.Deviation{Setpoint: expr(t, "device.grid.voltage"), Limit: 5}}},
 		"is true or false":         {Value: expr(t, "device.grid.closed"), Kind: site.AlarmKind{Levels: &site.Levels{High: &level}}},
+		"is never stale":           {Value: expr(t, "device.virtual.active ? 1 : 0"), Kind: site.AlarmKind{Stale: time.Minute}},
 		"reads no point":           {Value: expr(t, "5 + 1"), Kind: site.AlarmKind{Rate: &site.RateLimit{Limit: 5, Direction: "any"}}},
 		"is a text":                {Value: expr(t, "device.grid.serial"), Kind: site.AlarmKind{Stale: time.Minute}},
 		"where a number is wanted": {Value: expr(t, "device.grid.power > 5"), Kind: site.AlarmKind{Deviation: &site.Deviation{Setpoint: expr(t, "1"), Limit: 5}}},
 	} {
 		n := plantNames(t)
+		n.device("virtual", &site.Point{Name: "active", Bool: true}).Source = site.SourceSchedule
 		s := n.siteOf()
 		a.Name = "a"
 		s.Alarms = []*site.Alarm{a}
@@ -45,5 +47,15 @@ func TestStatesOfCondition(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in\n%s", want, text)
 		}
+	}
+}
+
+func TestStaleSoonerThanRead(t *testing.T) {
+	n := plantNames(t)
+	n.devices["grid"].Every = time.Minute
+	s := n.siteOf()
+	s.Alarms = []*site.Alarm{{Name: "lost", Value: expr(t, "device.grid.power"), Kind: site.AlarmKind{Stale: 10 * time.Second}}}
+	if _, diags := compile.With(s, n); len(diags) != 1 || diags.HasErrors() || !strings.Contains(diags[0].Detail, "every 1m") {
+		t.Errorf("%v", diags)
 	}
 }

@@ -46,6 +46,21 @@ model "whole" {
 
 alarm "high" { when = device.m.power > 90 }
 
+alarm "over" {
+  for_each = { much = 65, more = 80 }
+  when     = device.m.power > each.value
+}
+
+rule "over" {
+  for_each = ["much", "more"]
+  when     = alarm.over[each.key].active
+  on       = "falling"
+  set "m.lamp" {
+    value = 4
+    ttl   = "1s"
+  }
+}
+
 alarm "late" {
   when = schedule.night && device.m.power > 10
   for  = "1m"
@@ -100,9 +115,13 @@ scenario "alarm" {
   at "20s" {
     set = { "m.power" = 60 }
     expect {
-      idle   = ["lamp"]
-      output = { "m.lamp" = 0 }
+      idle   = ["lamp", "over[much]"]
+      alarm  = { "over[much]" = "normal", "over[more]" = "normal" }
+      output = { "m.lamp" = 4 }
     }
+  }
+  at "21s" {
+    expect { output = { "m.lamp" = 0 } }
   }
 }
 `)
