@@ -47,7 +47,7 @@ do
       q = 1 -- known all the same, as coalesce makes it: uncertain
     end
     local s = item.thin and Thinning.state(site, item, 1) or nil
-    if Thinning.pass(item, count, s, 1, t, q, x) then
+    if Thinning.pass(site, item, count, s, 1, t, q, x) then
       list[1], list[2], list[3] = 1, q, x or 0
       Output.add(out, item.group, list, 1)
     end

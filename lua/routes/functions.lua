@@ -65,6 +65,7 @@ do
     end
     local fresh, reverted = Ledger.begin(site, base, from, to)
     if reverted then Computed.restore(site) end
+    site.turn = (site.turn or 0) + 1
     local out = Output.new()
     local reply = { fresh and '1' or '' }
     for k = 5, n, 3 do

@@ -227,8 +227,17 @@ func TestSelfTest(t *testing.T) {
 }
 
 // However a stream is cut into calls, whatever is given again, and whenever caches are lost: the same goes out.
-func TestCutsAndRestartsMakeNoDifference(outer *testing.T) {
-	s := site(outer, program("r1", changing))
+func TestCutsAndRestartsMakeNoDifference(t *testing.T) {
+	for name, fields := range map[string]string{
+		"changes": changing, "interval": `thin = true, every_ms = 1000`, "aligned good ones": `keep = {[0] = true}, thin = true, every_ms = 2000, align = true`,
+		"all": `gain = {2, 1}, offset = {0, 1}`,
+	} {
+		t.Run(name, func(t *testing.T) { cutAnyhow(t, fields) })
+	}
+}
+
+func cutAnyhow(outer *testing.T, fields string) {
+	s := site(outer, program("r1", fields))
 	rapid.Check(outer, func(t *rapid.T) {
 		var records []record
 		at := int64(0)
@@ -268,6 +277,81 @@ func TestCutsAndRestartsMakeNoDifference(outer *testing.T) {
 		}
 		if strings.Join(got, "\n") != strings.Join(whole.lines, "\n") {
 			t.Fatalf("cut it gives\n%s\nwhole\n%s", strings.Join(got, "\n"), strings.Join(whole.lines, "\n"))
+		}
+	})
+}
+
+// oracle is what goes out of one numeric stream, in the plainest words.
+type oracle struct {
+	every, deadband, percent, longest float64
+	align                             bool
+	sent                              bool
+	t, x                              float64
+	q                                 byte
+}
+
+func (o *oracle) goes(t, x float64, q byte) bool {
+	if o.sent && t >= o.t {
+		if o.every > 0 && (o.align && math.Floor(t/o.every) == math.Floor(o.t/o.every) || !o.align && t-o.t < o.every) {
+			return false
+		}
+		same := q == o.q && (q%4 == 2 || math.Abs(x-o.x) <= math.Max(o.deadband, o.percent*math.Abs(o.x)))
+		if same && (o.longest == 0 || t-o.t < o.longest) {
+			return false
+		}
+	}
+	o.sent, o.t, o.x, o.q = true, t, x, q
+	return true
+}
+
+// The library lets through what a naive model does, also when the clock of a device goes back.
+func TestAgainstAnOracle(outer *testing.T) {
+	server := site(outer, program("r1", changing))
+	rapid.Check(outer, func(t *rapid.T) {
+		o := oracle{
+			every: rapid.SampledFrom([]float64{0, 1, 1000, 3000}).Draw(t, "every"), align: rapid.Bool().Draw(t, "align"),
+			deadband: rapid.SampledFrom([]float64{0, 0.5, 3}).Draw(t, "deadband"), percent: rapid.SampledFrom([]float64{0, 0.1}).Draw(t, "percent"),
+			longest: rapid.SampledFrom([]float64{0, 5000}).Draw(t, "longest"),
+		}
+		fields := fmt.Sprintf("thin = true, change = true, align = %v, deadband = %v, percent = %v", o.align, o.deadband, o.percent)
+		if o.every > 0 {
+			fields += fmt.Sprintf(", every_ms = %v", o.every)
+		}
+		if o.longest > 0 {
+			fields += fmt.Sprintf(", max_ms = %v", o.longest)
+		}
+		server.Program(outer, "r1", program("r1", fields))
+		server.Must(outer, "route_forget")
+		var records []record
+		var want []string
+		at := int64(100_000)
+		for i := range rapid.IntRange(1, 50).Draw(t, "records") {
+			at += rapid.SampledFrom([]int64{-500, 1, 400, 1000, 2500}).Draw(t, "step")
+			x := rapid.SampledFrom([]float64{0, 0.4, 1, 4, 4.3, -4, 100, 109, math.NaN(), -999}).Draw(t, "x")
+			records = append(records, meterFrame(i+1, at, x, 0, ""))
+			q, y := byte(0), x
+			switch {
+			case math.IsNaN(x):
+				q, y = byte(frame.NoAnswer|frame.Bad), 0
+			case x == -999:
+				q, y = byte(frame.Uncertain), 5
+			}
+			if o.goes(float64(at), y, q) {
+				want = append(want, fmt.Sprintf("%d: 1.1 q%d %.10g", i+1, q, y))
+			}
+		}
+		got, err := shape(server, "r1", 0, 0, len(records), records...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var lines []string
+		for _, l := range got.lines {
+			if strings.Contains(l, ": 1.1 ") {
+				lines = append(lines, l)
+			}
+		}
+		if strings.Join(lines, "\n") != strings.Join(want, "\n") {
+			t.Fatalf("%+v: it gives\n%s\nwant\n%s", o, strings.Join(lines, "\n"), strings.Join(want, "\n"))
 		}
 	})
 }

@@ -15,6 +15,7 @@ do
     Points.prepare(site, item)
     local function send(base, from, to, t, x, quality)
       Ledger.begin(site, base, from, to)
+      site.turn = (site.turn or 0) + 1
       local out = Output.new()
       Points.take(site, item, frame(t, x, quality), t, out)
       local text = Output.take(out)

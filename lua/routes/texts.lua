@@ -10,6 +10,7 @@ do
     local device = site.head.devices[item.device]
     item.layout = Frame.layout({ name = device.name, n = device.n, id = device.id, used = {} })
     item.place = {}
+    Thinning.prepare(item)
     for k, i in ipairs(item.texts) do item.place[i] = k end
   end
 
@@ -25,13 +26,14 @@ do
     at = at + 2
     local count = Output.count(out, item)
     local s = item.thin and Thinning.state(site, item, #item.texts) or nil
+    if s and Thinning.none(item, count, s, #item.texts, t) then return end
     local n = 0
     for i = 1, total do
       local q, length = byte(packed, at), byte(packed, at + 2) + 256 * byte(packed, at + 3)
       local k = item.place[i]
       if k then
         local x = q % 4 < 2 and s and short(sub(packed, at + 4, at + 3 + length)) or false
-        if Thinning.pass(item, count, s, k, t, q, x) then
+        if Thinning.pass(site, item, count, s, k, t, q, x) then
           list[n + 1], list[n + 2], list[n + 3] = k, q, 0
           n = n + 3
         end

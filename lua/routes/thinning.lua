@@ -29,20 +29,37 @@ do
     return s
   end
 
-  -- state is that of an item's streams, for a change. It begins anew when the item is another than it was.
+  -- prepare makes an item ready, once.
+  function Thinning.prepare(item)
+    -- Streams that are thinned by time alone all go together, or none does.
+    item.together = item.every_ms and not item.change and not item.keep
+  end
+
+  -- state is that of an item's streams, to be looked at. It begins anew when the item is another than it was.
   function Thinning.state(site, item, n)
-    local entry = Ledger.open(site, item.name)
-    local s = entry.now
-    if not s or s.rev ~= item.rev or #s.T ~= n then
-      s = Thinning.fresh(item, n)
-      entry.now = s
-    end
+    local s = Ledger.look(site, item.name)
+    if not s or s.rev ~= item.rev or #s.T ~= n then s = Thinning.fresh(item, n) end
     return s
+  end
+
+  -- change is called before a state is changed: the first time in a call it is put down.
+  local function change(site, item, s)
+    if item.turn == site.turn then return end
+    item.turn = site.turn
+    Ledger.open(site, item.name).now = s
+  end
+
+  -- none tells whether the whole frame of n streams comes too early, and counts them then.
+  function Thinning.none(item, count, s, n, t)
+    local last = item.together and s.T[1]
+    if not last or not Thinning.early(item, t, last) then return false end
+    count.taken, count.early = count.taken + n, count.early + n
+    return true
   end
 
   -- pass judges a sample, counts it, and notes it as sent when it goes. s is nil for an item that leaves nothing out but by
   -- quality.
-  function Thinning.pass(item, count, s, k, t, q, x)
+  function Thinning.pass(site, item, count, s, k, t, q, x)
     count.taken = count.taken + 1
     if item.keep and not item.keep[q % 4] then
       count.refused = count.refused + 1
@@ -60,6 +77,7 @@ do
           return false
         end
       end
+      change(site, item, s)
       s.T[k], s.V[k], s.Q[k] = t, x, q
     end
     count.passed = count.passed + 1
