@@ -8,9 +8,11 @@ func (c *compiler) alarms(s *site.Site) Program {
 	d := newDevices()
 	var items []item
 	for _, a := range s.Alarms {
+		before := len(c.diags)
 		if it, ok := c.alarm(d, a); ok {
 			items = append(items, it)
 		}
+		a.Made.Explain(c.diags[before:])
 	}
 	return d.assemble("alarms", items, false)
 }

@@ -13,9 +13,11 @@ func (c *compiler) rules(s *site.Site) Program {
 	d := newDevices()
 	var items []item
 	for _, r := range s.Rules {
+		before := len(c.diags)
 		if it, ok := c.rule(d, r); ok {
 			items = append(items, it)
 		}
+		r.Made.Explain(c.diags[before:])
 	}
 	return d.assemble("rules", items, false)
 }

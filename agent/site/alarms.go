@@ -13,26 +13,32 @@ func (l *loader) loadAlarms() (check func()) {
 	var checks []func()
 	for _, b := range l.blocks["alarm"] {
 		l.instances(b, func(in instance) {
-			before := l.count
-			c := l.decode(in.body, l.shapes["alarm"], in.rng, in.scope)
-			a := l.alarm(in, c)
+			a, check := l.oneAlarm(in)
 			b.entry.items[in.key] = a
-			ok := l.count == before
-			checks = append(checks, func() {
-				before := l.count
-				sound := l.alarmCondition(a, c, in.scope)
-				a.SuppressedBy = l.suppressors(a, c, in.scope)
-				if ok && sound && l.count == before {
-					l.site.Alarms = append(l.site.Alarms, a)
-				}
-			})
+			checks = append(checks, check)
 		})
 	}
 	return func() {
-		for _, check := range checks {
+		for _, check := range slices.Concat(checks, l.madeAlarms()) {
 			check()
 		}
 		l.suppressionCircles()
+	}
+}
+
+// oneAlarm makes an alarm, and what checks it when all have been made.
+func (l *loader) oneAlarm(in instance) (a *Alarm, check func()) {
+	before := l.count
+	c := l.decode(in.body, l.shapes["alarm"], in.rng, in.scope)
+	a = l.alarm(in, c)
+	ok := l.count == before
+	return a, func() {
+		before := l.count
+		sound := l.alarmCondition(a, c, in.scope)
+		a.SuppressedBy = l.suppressors(a, c, in.scope)
+		if ok && sound && l.count == before {
+			l.site.Alarms = append(l.site.Alarms, a)
+		}
 	}
 }
 

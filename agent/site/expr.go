@@ -21,6 +21,8 @@ type Scope struct {
 	// Live holds the locals that refer to live values, by name without "local.".
 	Live map[string]Expr
 	site *Site
+	// bound are the parameters of a rule template that are no constants; nil outside of one.
+	bound map[string]*bound
 }
 
 // Ref is what a name stands for. Exactly one field is set.

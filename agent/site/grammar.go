@@ -101,7 +101,7 @@ func attribute(name string, t schema.Type, doc string) schema.Attribute {
 func constructs() []*construct {
 	return []*construct{
 		siteBlock(), variableBlock(), localsBlock(), storeBlock(), journalBlock(), apiBlock(), pluginBlock(), libraryBlock(),
-		channelBlock(), deviceBlock(), profileBlock(), templateBlock(), modelBlock(), alarmBlock(), ruleBlock(), scheduleBlock(), sinkBlock(), routeBlock(),
+		channelBlock(), deviceBlock(), profileBlock(), templateBlock(), modelBlock(), alarmBlock(), ruleBlock(), ruleTemplateBlock(), scheduleBlock(), sinkBlock(), routeBlock(),
 	}
 }
 

@@ -154,6 +154,8 @@ func (d *digest) expression(l *loader, e Expr) {
 	for _, t := range e.Variables() {
 		name, _, _ := attributeOf(t)
 		switch root := t.RootName(); root {
+		case rootParameter:
+			d.parameter(l, e.Scope, name, t)
 		case rootVariable, rootEach, rootLocal:
 			if live, ok := e.Scope.Live[name]; ok && root == rootLocal {
 				d.text(l.hashLocal(name, live))
@@ -163,6 +165,25 @@ func (d *digest) expression(l *loader, e Expr) {
 			if !diags.HasErrors() {
 				d.value(v)
 			}
+		}
+	}
+}
+
+// parameter hashes what a parameter of a rule template stands for.
+func (d *digest) parameter(l *loader, s *Scope, name string, t hcl.Traversal) {
+	b := s.bound[name]
+	switch {
+	case b != nil && b.mapping != nil:
+		if x, ok := b.mapping.Value.Expression.(*hclsyntax.LiteralValueExpr); ok {
+			d.value(x.Val)
+			return
+		}
+		d.expression(l, b.mapping.Value)
+	case b != nil:
+		d.text(b.label)
+	default:
+		if v, diags := t.TraverseAbs(s.Constants); !diags.HasErrors() {
+			d.value(v)
 		}
 	}
 }

@@ -61,6 +61,11 @@ func SplitInstance(full string) (name, key string) {
 
 func lookup[T any](s *Site, kind, full string, all []T, nameOf func(T) string) (found T) {
 	if s.index != nil {
+		// A template's parts have names of their own: peak[north].charge.
+		if e := s.index.find(kind, full); e != nil && e.items[""] != nil {
+			found, _ = e.items[""].(T)
+			return found
+		}
 		name, key := SplitInstance(full)
 		if e := s.index.find(kind, name); e != nil {
 			found, _ = e.items[key].(T)

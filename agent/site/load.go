@@ -73,6 +73,10 @@ type loader struct {
 	// ownParts tells whose a property, measurement or action is: the template's own, or one that it extends.
 	ownParts map[any]*Template
 
+	// made is the shape of a rule block that uses a template, and uses what such blocks make.
+	made *shape
+	uses map[*block][]*templateUse
+
 	secrets map[string]bool
 	hidden  []hcl.Range
 	// undecoded are config blocks whose plugin could not be asked.
@@ -91,6 +95,8 @@ func newLoader(ctx context.Context, o Options) *loader {
 		locals: map[string]*local{}, plugins: map[string]*pluginInfo{}, profiles: map[string]*pointTable{}, profileBlocks: map[string]profileBlockOf{}, tables: map[string]*pointTable{},
 		ownParts: map[any]*Template{}, secrets: map[string]bool{}, strings: map[string]string{}, shared: map[string]sdk.Values{},
 	}
+	l.uses, l.made = map[*block][]*templateUse{}, hostShape("a rule with a template", madeRule())
+	l.made.taken = []string{eachAttribute}
 	for _, c := range constructs() {
 		l.grammar[c.Name] = c
 		sh := hostShape(withArticle(c.Name)+" block", &c.Body)
@@ -99,6 +105,9 @@ func newLoader(ctx context.Context, o Options) *loader {
 		}
 		if c.ForEach {
 			sh.taken = append(sh.taken, eachAttribute)
+		}
+		if c.Name == "rule_template" {
+			sh.taken = append(sh.taken, "rule", "alarm")
 		}
 		l.shapes[c.Name] = sh
 	}
@@ -111,6 +120,7 @@ func (l *loader) load() {
 	l.buildScope()
 	l.loadSettings()
 	l.loadTemplates()
+	l.loadRuleTemplates()
 	l.declareAll()
 	if l.options.Plugins != nil {
 		l.options.Plugins(l.site.Plugins)
@@ -123,6 +133,7 @@ func (l *loader) load() {
 	l.loadSchedules()
 	checkAlarms := l.loadAlarms()
 	l.checkNodes(l.nodes)
+	l.bindTemplates()
 	checkAlarms()
 	l.loadRules()
 	l.loadSinks()

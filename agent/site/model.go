@@ -26,9 +26,11 @@ type Site struct {
 	Models    []*Model
 	Alarms    []*Alarm
 	Rules     []*Rule
-	Sinks     []*Sink
-	Routes    []*Route
-	Schedules []*Schedule
+	// RuleTemplates are those of the agent and of the site, by name.
+	RuleTemplates []*RuleTemplate
+	Sinks         []*Sink
+	Routes        []*Route
+	Schedules     []*Schedule
 	// Virtual are the devices that are on no channel: of each schedule, and of each alarm whose state something reads.
 	Virtual []*Device
 
@@ -239,6 +241,8 @@ type Template struct {
 	Builtin bool
 	Range   hcl.Range
 
+	// base is the template that it extends.
+	base   *Template
 	broken bool
 }
 
@@ -327,7 +331,9 @@ type Alarm struct {
 	Description  string
 	// Device is the virtual device with its state; nil when nothing reads it.
 	Device *Device
-	Range  hcl.Range
+	// Made is set when a template made the alarm.
+	Made  *Made
+	Range hcl.Range
 }
 
 // Rule is a condition with actions.
@@ -348,7 +354,9 @@ type Rule struct {
 	Sets        []*Set
 	Disabled    bool
 	Description string
-	Range       hcl.Range
+	// Made is set when a template made the rule.
+	Made  *Made
+	Range hcl.Range
 }
 
 // Hysteresis makes a condition of a number: true beyond On, false beyond Off.

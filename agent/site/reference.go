@@ -20,6 +20,9 @@ func WriteReference(w io.Writer) error {
 	}
 	for _, c := range constructs() {
 		writeConstruct(b, c)
+		if c.Name == "rule" {
+			writeMadeRule(b)
+		}
 	}
 	b.WriteString(referenceExpressions)
 	b.WriteString(referenceTime)
@@ -27,6 +30,7 @@ func WriteReference(w io.Writer) error {
 	writeFunctions(b)
 	writeUnits(b)
 	writeTemplates(b)
+	writeRuleTemplates(b)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -30,6 +30,8 @@ func (s *Scope) resolve(t hcl.Traversal) (ref Ref, quiet bool, diags hcl.Diagnos
 		return s.resolveItem(root, t)
 	case rootAlarm, rootSchedule:
 		return s.resolveVirtual(root, t)
+	case rootParameter:
+		return s.resolveParameter(t)
 	case rootLocal:
 		if name, _, ok := attributeOf(t); ok {
 			if e, live := s.Live[name]; live {

@@ -10,6 +10,10 @@ import (
 
 func (l *loader) loadRules() {
 	for _, b := range l.blocks["rule"] {
+		if _, made := l.uses[b]; made {
+			l.madeRules(b)
+			continue
+		}
 		l.instances(b, func(in instance) {
 			before := l.count
 			r, sound := l.rule(in)
@@ -69,9 +73,16 @@ func (l *loader) set(r *Rule, c *content, s *Scope) (*Set, bool) {
 // targetPattern takes the label of a set block apart: [device.|model.]NAME[KEY].ACTION.
 var targetPattern = regexp.MustCompile(`^(?:(device|model)\.)?([^.\[\]]+)(?:\[([^\[\]]+)\])?\.([^.\[\]]+)$`)
 
+// parameterTarget takes the label of a set block of a rule template apart: param.NAME, or param.NAME.ACTION.
+var parameterTarget = regexp.MustCompile(`^param\.([^.\[\]]+)(?:\.([^.\[\]]+))?$`)
+
 // target finds the output that a set block means.
 func (l *loader) target(set *Set, c *content, s *Scope) bool {
-	m := targetPattern.FindStringSubmatch(c.label)
+	label, ok := l.boundLabel(c, s)
+	if !ok {
+		return false
+	}
+	m := targetPattern.FindStringSubmatch(label)
 	if m == nil {
 		l.fail(c.labelRange, "Wrong target", "%q is no target. Write an action of a model (\"bess.power\") or a point of a device (\"battery.setpoint\").", c.label)
 		return false

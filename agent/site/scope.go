@@ -99,7 +99,7 @@ func (l *loader) value(e hcl.Expression, s *Scope) (cty.Value, bool) {
 func (l *loader) constantName(t hcl.Traversal, s *Scope) bool {
 	root, rng := t.RootName(), t.SourceRange()
 	switch {
-	case root == rootVariable || root == rootLocal || root == rootEach:
+	case root == rootVariable || root == rootLocal || root == rootEach || root == rootParameter:
 		ok, diags := s.checkConstant(t)
 		l.take(diags)
 		if ok {
@@ -107,6 +107,10 @@ func (l *loader) constantName(t hcl.Traversal, s *Scope) bool {
 		}
 		if name, at, _ := attributeOf(t); root == rootLocal && s.isLive(name) {
 			l.fail(at, "Live value where a constant is needed", "local.%s changes while the site runs, and here a value is needed when the site is read.", name)
+		}
+		if name, at, _ := attributeOf(t); root == rootParameter && s.bound[name] != nil {
+			b := s.bound[name]
+			l.fail(at, "Live value where a constant is needed", "param.%s is a %s, which changes while the site runs, and here a value is needed when the site is read.", name, b.kind)
 		}
 		return false
 	case isLiveRoot(root):
@@ -138,7 +142,9 @@ func (s *Scope) checkConstant(t hcl.Traversal) (bool, hcl.Diagnostics) {
 		return false, complaint(t.SourceRange(), "Unknown name", "%s stands for nothing by itself: name one, as in %s.NAME.", root, root)
 	case there && scope.Type().IsObjectType() && scope.Type().HasAttribute(name):
 		return true, nil
-	case root == rootLocal && s.isLive(name), s.broken(root, name):
+	case !there && root == rootParameter:
+		return false, complaint(t.SourceRange(), "Unknown name", "param.NAME is there in a rule_template only.")
+	case root == rootLocal && s.isLive(name), s.broken(root, name), root == rootParameter && s.bound[name] != nil:
 		return false, nil
 	}
 	var names []string

@@ -31,7 +31,9 @@ type nestedShape struct {
 }
 
 // labels of nested blocks; all others have none.
-var nestedLabels = map[string]string{"point": "NAME", "property": "NAME", "measurement": "NAME", "action": "NAME", "set": "OUTPUT", "shape": "PATTERN", "compute": "NAME"}
+var nestedLabels = map[string]string{
+	"point": "NAME", "property": "NAME", "measurement": "NAME", "action": "NAME", "set": "OUTPUT", "shape": "PATTERN", "compute": "NAME", "parameter": "NAME",
+}
 
 // hostShape is the shape of a nested or top block of the host's grammar.
 func hostShape(title string, b *schema.Block) *shape { return newShape(title, b, nestedLabels) }

@@ -117,6 +117,7 @@ func (l *loader) inherit(sources map[string]*templateSource, t *Template, e hcl.
 	}
 	b := l.template(sources, name)
 	t.broken = t.broken || b.broken
+	t.base = b
 	t.Properties, t.Measurements, t.Actions = slices.Clone(b.Properties), slices.Clone(b.Measurements), slices.Clone(b.Actions)
 }
 
