@@ -44,7 +44,7 @@ func faultCommand(control *string) *cobra.Command {
 func setCommand(control *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "set NAME VALUE|auto",
-		Short: "Override " + strings.Join(plantsim.Settable, ", ") + " (kW; soc in percent), or give it back to its curve",
+		Short: "Override " + strings.Join(plantsim.Settable, ", ") + " (kW; sun and car 0 to 1; soc and fuel in percent), or give it back to its curve",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			s := plantsim.Setting{Name: args[0]}

@@ -22,7 +22,7 @@ func root() *cobra.Command {
 	var control string
 	cmd := &cobra.Command{
 		Use:           "plant",
-		Short:         "A simulated small site: grid meter, battery, PV inverter and EV charger behind Modbus TCP",
+		Short:         "A simulated small site: grid meter, battery, PV inverter, EV charger, heater and generating set behind Modbus TCP",
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -40,10 +40,15 @@ func sun(hour float64) float64 {
 	return math.Max(0, math.Sin(math.Pi*(hour-6)/13))
 }
 
-// chargerState is the charger's state at an hour of the day: a van charges from half past three until it leaves at half
-// past six, and again in the evening.
-func chargerState(hour float64, allowed bool) uint16 {
-	if hour < 3.5 || hour >= 6.5 && hour < 17 || hour >= 21 {
+// carAt is 1 while a van is there at an hour of the day: from half past three until it leaves at half past six, and again
+// in the evening.
+func carAt(hour float64) float64 {
+	return number(!(hour < 3.5 || hour >= 6.5 && hour < 17 || hour >= 21))
+}
+
+// chargerState is the charger's state.
+func chargerState(car, allowed bool) uint16 {
+	if !car {
 		return evAbsent
 	}
 	if !allowed {

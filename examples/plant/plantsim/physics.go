@@ -24,12 +24,16 @@ const (
 type State struct {
 	// Time is the plant's own clock.
 	Time time.Time `json:"time"`
-	// Load, EV, PV, Battery and Grid keep the balance Grid = Load + EV - PV - Battery.
+	// These keep the balance Grid = Load + EV + Heater - PV - Battery - Generator.
 	Load    float64 `json:"load_kw"`
 	EV      float64 `json:"ev_kw"`
 	PV      float64 `json:"pv_kw"`
 	Battery float64 `json:"battery_kw"`
 	Grid    float64 `json:"grid_kw"`
+	// Heater is what both elements take; BoosterPower, what the switched one does.
+	Heater       float64 `json:"heater_kw"`
+	BoosterPower float64 `json:"booster_kw"`
+	Generator    float64 `json:"generator_kw"`
 
 	SoC         float64 `json:"soc_percent"`
 	Setpoint    float64 `json:"setpoint_kw"`
@@ -53,6 +57,9 @@ type State struct {
 	Discharged float64 `json:"discharged_kwh"`
 	Produced   float64 `json:"produced_kwh"`
 	Session    float64 `json:"ev_session_kwh"`
+
+	heater
+	generator
 }
 
 // physics moves a State on. It is deterministic: the same seed and the same writes at the same steps give the same
@@ -64,6 +71,7 @@ type physics struct {
 	cloud      float64
 	override   map[string]float64
 	sinceWrite time.Duration
+	inGenState float64 // seconds
 }
 
 func newPhysics(seed uint64, start time.Time, soc float64) *physics {
@@ -71,6 +79,7 @@ func newPhysics(seed uint64, start time.Time, soc float64) *physics {
 	p.Time, p.SoC, p.Remote = start, soc, true
 	p.PVLimit, p.EVLimit, p.EVEnabled = 100, 16, true
 	p.Temperature, p.Frequency, p.Voltage, p.cloud = 24, 50, 230, 1
+	p.Tank, p.Fuel, p.GenSetpoint = 55, 80, 40
 	p.Import, p.Export, p.Produced = 48210.4, 9120.7, 31877.2
 	p.curves()
 	p.balance()
@@ -91,6 +100,8 @@ func (p *physics) advance(unscaled time.Duration) {
 	}
 	p.curves()
 	p.stepBattery(seconds)
+	p.generate(seconds)
+	p.warm(seconds / 3600)
 	p.balance()
 	p.count(seconds / 3600)
 }
@@ -99,14 +110,15 @@ func (p *physics) advance(unscaled time.Duration) {
 func (p *physics) curves() {
 	hour := hourOf(p.Time)
 	p.Load = p.value("load", math.Max(0, bakeryLoad(hour)+p.noise))
-	p.Irradiance = sun(hour) * p.cloud
+	p.Irradiance = p.value("sun", sun(hour)*p.cloud)
 	p.PV = p.value("pv", math.Min(40*p.Irradiance, 40*p.PVLimit/100))
-	p.EVState = chargerState(hour, p.EVEnabled && p.EVLimit >= 6)
+	p.EVState = chargerState(p.value("car", carAt(hour)) > 0, p.EVEnabled && p.EVLimit >= 6)
 	current := 0.0
 	if p.EVState == evCharging {
 		current = math.Min(p.EVLimit, 32)
 	}
 	p.EV = p.value("ev", 3*230*current/1000)
+	p.heat()
 }
 
 // value is what name was overridden with, else v.
@@ -142,7 +154,7 @@ func (p *physics) stepBattery(seconds float64) {
 
 // balance gives the grid what is left.
 func (p *physics) balance() {
-	p.Grid = p.value("grid", p.Load+p.EV-p.PV-p.Battery)
+	p.Grid = p.value("grid", p.Load+p.EV+p.Heater-p.PV-p.Battery-p.Generator)
 	p.Voltage = 231 - 0.03*p.Grid
 }
 

@@ -1,5 +1,5 @@
-// Package plantsim is a simulated small site that speaks Modbus TCP: a grid meter, a battery, a photovoltaic inverter
-// and an EV charger, in power balance with a bakery's load. The battery follows its set-point, so a peak can be shaved.
+// Package plantsim is a simulated small site that speaks Modbus TCP: a grid meter, a battery, a photovoltaic inverter,
+// an EV charger, a heater and a generating set, in power balance with a bakery's load. The battery follows its set-point, so a peak can be shaved.
 // Its registers are in the README of examples/plant.
 package plantsim
 
@@ -158,18 +158,23 @@ func (p *Plant) State() State {
 }
 
 // Settable are the names that Set takes.
-var Settable = []string{"load", "pv", "ev", "grid", "soc"}
+var Settable = []string{"load", "pv", "sun", "ev", "car", "grid", "soc", "fuel"}
 
-// Set overrides the load, the production, the charger or the meter's reading, in kW, until Release; or sets the
-// battery's state of charge, in percent, from where it goes on by itself. It acts at once.
+// Set overrides the load, the production, the charger or the meter's reading, in kW, until Release; or the sun, 0 to 1, from
+// which the inverter makes what its limit allows, or whether a car is there, 1 or 0; or sets the battery's state of charge
+// or the generating set's fuel, in percent, from where they go on by themselves. It acts at once.
 func (p *Plant) Set(name string, value float64) error {
 	if !slices.Contains(Settable, name) {
 		return fmt.Errorf("can't set %q; there are %v", name, Settable)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if name == "soc" {
+	switch name {
+	case "soc":
 		p.physics.SoC = clamp(value, 0, 100)
+		return nil
+	case "fuel":
+		p.physics.Fuel = clamp(value, 0, 100)
 		return nil
 	}
 	p.physics.override[name] = value

@@ -242,3 +242,77 @@ func TestRefusedRequests(t *testing.T) {
 		t.Errorf("refused writes were recorded: %+v", p.Writes())
 	}
 }
+
+func TestTheHeaterTakesWhatItIsSetTo(t *testing.T) {
+	p := still(t, nil)
+	if err := errors.Join(p.Set("load", 20), p.Set("ev", 0), p.Set("pv", 0)); err != nil {
+		t.Fatal(err)
+	}
+	heater, meter := client(t, p, UnitHeater, time.Second), client(t, p, UnitMeter, time.Second)
+	if err := errors.Join(heater.WriteRegister(10, 4500), heater.WriteCoil(0, true)); err != nil {
+		t.Fatal(err)
+	}
+	p.Advance(time.Second)
+	near(t, "power of the heater", float(t, heater, 0), 10500, 1)
+	near(t, "power of the switched element", float(t, heater, 4), 6000, 1)
+	near(t, "power at the grid", float(t, meter, 52), 30500, 1)
+	p.Advance(4 * time.Hour)
+	if !p.State().TankHot || p.State().Heater != 0 {
+		t.Errorf("after four hours the tank has %g degrees and takes %g kW", p.State().Tank, p.State().Heater)
+	}
+}
+
+func TestTheGeneratingSetStartsAndStops(t *testing.T) {
+	p := still(t, nil)
+	if err := errors.Join(p.Set("load", 50), p.Set("ev", 0), p.Set("pv", 0)); err != nil {
+		t.Fatal(err)
+	}
+	set := client(t, p, UnitGenerator, time.Second)
+	if err := set.WriteCoil(0, true); err != nil {
+		t.Fatal(err)
+	}
+	p.Advance(9 * time.Second)
+	near(t, "power while it starts", p.State().Generator, 0, 0)
+	p.Advance(6 * time.Second)
+	near(t, "power when it runs", float(t, set, 0), 40, 0.01)
+	near(t, "power of the grid", p.State().Grid, 10, 0.01)
+	if err := set.WriteCoil(0, false); err != nil {
+		t.Fatal(err)
+	}
+	p.Advance(5 * time.Second)
+	if s := p.State(); s.GenState != genCooling || s.Generator != 0 {
+		t.Errorf("it is in state %d with %g kW", s.GenState, s.Generator)
+	}
+	p.Advance(20 * time.Second)
+	if s := p.State(); s.GenState != genStopped || s.GenStarts != 1 {
+		t.Errorf("it is in state %d after %d starts", s.GenState, s.GenStarts)
+	}
+	if err := errors.Join(p.Set("fuel", 0), set.WriteCoil(0, true)); err != nil {
+		t.Fatal(err)
+	}
+	p.Advance(time.Second)
+	if s := p.State(); s.GenState != genFault {
+		t.Errorf("without fuel it is in state %d", s.GenState)
+	}
+}
+
+func TestSunAndCar(t *testing.T) {
+	p := still(t, nil)
+	if err := errors.Join(p.Set("sun", 0.5), p.Set("car", 1)); err != nil {
+		t.Fatal(err)
+	}
+	near(t, "production", p.State().PV, 20, 0.01)
+	inverter := client(t, p, UnitPV, time.Second)
+	if err := inverter.WriteRegister(10, 250); err != nil {
+		t.Fatal(err)
+	}
+	p.Advance(time.Second)
+	near(t, "limited production", p.State().PV, 10, 0.01)
+	if p.State().EVState != evCharging {
+		t.Errorf("the charger is in state %d", p.State().EVState)
+	}
+	if err := p.Set("car", 0); err != nil {
+		t.Fatal(err)
+	}
+	near(t, "power of the charger", p.State().EV, 0, 0)
+}

@@ -11,6 +11,9 @@ const (
 	UnitBattery = 2
 	UnitPV      = 3
 	UnitCharger = 4
+	UnitHeater  = 5
+	// UnitGenerator is the generating set.
+	UnitGenerator = 6
 )
 
 // bit is one coil or discrete input.
@@ -33,6 +36,9 @@ func plantUnits() map[uint8]*unit {
 		UnitBattery: batteryUnit(),
 		UnitPV:      pvUnit(),
 		UnitCharger: chargerUnit(),
+
+		UnitHeater:    heaterUnit(),
+		UnitGenerator: generatorUnit(),
 	}
 }
 
