@@ -95,9 +95,9 @@ rule_template "generator" {
   rule "forbid" {
     description = "The set does not run while it may not."
     # The second half is never true: a rule has to read something, also when it is always allowed.
-    when        = !param.allow || known(param.generator.running) && !known(param.generator.running)
-    unknown     = "hold"
-    priority    = param.priority + 5
+    when     = !param.allow || known(param.generator.running) && !known(param.generator.running)
+    unknown  = "hold"
+    priority = param.priority + 5
     set "param.generator.start" {
       value = 0
       ttl   = "30s"
