@@ -57,7 +57,7 @@ func (s *Store) call(ctx context.Context, command, function string, args []strin
 	if (function == "model_create" || function == "model_apply_template") && len(args) > 1 {
 		keys = append(keys, s.keys.model(args[1]))
 	}
-	full := []any{command, function, len(keys)}
+	full := []any{command, s.function(function), len(keys)}
 	for _, k := range keys {
 		full = append(full, k)
 	}

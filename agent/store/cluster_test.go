@@ -189,7 +189,7 @@ func TestClusterFailsOver(t *testing.T) {
 		}
 		return c.Home(t, s.keys.epoch) == first
 	})
-	if err := first.FunctionDelete(ctx, Models).Err(); err != nil {
+	if err := first.FunctionDelete(ctx, Models+testSuffix).Err(); err != nil {
 		t.Fatal(err)
 	}
 	f.give(100)

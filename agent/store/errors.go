@@ -24,6 +24,7 @@ const (
 	NotStarted    Problem = "not started"    // the embedded server ended while it started
 	Ended         Problem = "ended"          // the embedded server ended, and is started again
 	InUse         Problem = "in use"         // another agent has the data folder
+	Owned         Problem = "owned"          // another agent runs the site on this Redis
 	WrongPassword Problem = "wrong password" // user or password refused
 	NoPermission  Problem = "no permission"  // the user may not do what the agent needs
 	OutOfMemory   Problem = "out of memory"  // maxmemory reached
@@ -108,11 +109,13 @@ var advice = map[Problem]string{
 	Busy:        "A function runs for too long: FUNCTION STATS on the server names it; FUNCTION KILL ends it",
 	LostProgram: "The keys were deleted by somebody else: the agent writes them again",
 	LostLibrary: "The library was deleted or replaced by somebody else: the agent loads it again",
-	InUse:       "Stop the other agent, or give this one a data folder of its own",
-	NotStarted:  "",
-	Missing:     "Install it: apt-get install redis-server",
-	Failed:      "",
-	Refused:     "",
+	Owned: "Two agents would both write the site's outputs. Stop the other one, or give this site another name (site in site.hcl), " +
+		"or a Redis or db of its own (store)",
+	InUse:      "Stop the other agent, or give this one a data folder of its own",
+	NotStarted: "",
+	Missing:    "Install it: apt-get install redis-server",
+	Failed:     "",
+	Refused:    "",
 }
 
 // explain wraps an error of go-redis or of the server. It returns nil for nil, and an Error as it is.

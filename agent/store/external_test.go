@@ -21,6 +21,9 @@ func newStranger(t testing.TB, o *redis.Options) *redis.Client {
 	return c
 }
 
+// testSuffix stands behind the names of the libraries of external's site.
+const testSuffix = "__test"
+
 // external are the options of a store on a test's server.
 func external(t testing.TB, server *luatest.Server) Options {
 	t.Helper()

@@ -44,6 +44,7 @@ func (k keys) program(library string) string { return k.prefix + library + ":pro
 func (k keys) state(library string) string   { return k.prefix + library + ":state" }
 func (k keys) timers(library string) string  { return k.prefix + library + ":timers" }
 func (k keys) model(name string) string      { return k.prefix + "model:" + name }
+func (k keys) owner() string                 { return k.prefix + "owner" }
 func (k keys) library(name string) string    { return k.prefix + "library:" + name }
 
 // seven are the keys that every function of a library is given, in the order of its contract.

@@ -175,7 +175,7 @@ func (s *Store) tellLibrary(what string, e edition, detail string) {
 
 // try loads a library under another name, lets it test itself, and runs the program of the site on it.
 func (s *Store) try(ctx context.Context, lib lua.Library) error {
-	candidate, err := lib.As("_" + trial)
+	candidate, err := lib.As("_" + trial + s.suffix)
 	if err != nil {
 		return err
 	}
@@ -194,7 +194,7 @@ func (s *Store) try(ctx context.Context, lib lua.Library) error {
 		}
 	}()
 	scratch := s.keys.scratch(trial)
-	args := []any{"FCALL", lib.Name + "_selftest_" + trial, 7}
+	args := []any{"FCALL", s.function(lib.Name + "_selftest_" + trial), 7}
 	for _, k := range scratch.seven(lib.Name) {
 		args = append(args, k)
 	}
@@ -223,7 +223,7 @@ func (s *Store) replace(ctx context.Context, lib lua.Library) error {
 	if _, err := s.ensureLibrary(ctx, lib); err != nil {
 		return err
 	}
-	reply, err := s.client.Do(ctx, "FCALL_RO", lib.Name+"_version", 1, s.keys.epoch).StringSlice()
+	reply, err := s.client.Do(ctx, "FCALL_RO", s.function(lib.Name+"_version"), 1, s.keys.epoch).StringSlice()
 	if err != nil {
 		return err
 	}
@@ -265,14 +265,18 @@ func (s *Store) Libraries(ctx context.Context) ([]LibraryStatus, error) {
 		if st.Error != "" {
 			st.State = LibraryFailing
 		}
-		err := s.masters(ctx, func(ctx context.Context, c *redis.Client) error {
-			code, err := loadedCode(ctx, c, name)
+		there, err := s.onServer(lib)
+		if err != nil {
+			return nil, err
+		}
+		err = s.masters(ctx, func(ctx context.Context, c *redis.Client) error {
+			code, err := loadedCode(ctx, c, there.Name)
 			switch {
 			case err != nil:
 				return err
 			case code == "":
 				st.State = LibraryMissing
-			case code != lib.Source:
+			case code != there.Source:
 				st.State = LibraryMismatch
 			}
 			return nil

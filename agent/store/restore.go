@@ -33,10 +33,17 @@ func (s *Store) welcome(ctx context.Context, c *redis.Conn) error {
 	if run == s.run {
 		return nil
 	}
-	err = s.furnish(ctx, c, s.knownFrames())
+	if err = s.notOthers(ctx, c); err == nil {
+		err = s.furnish(ctx, c, s.knownFrames())
+	}
 	switch p := ProblemOf(explain("", "", err)); p {
 	case "", OutOfMemory, DiskFull:
 		// Out of memory, the frames are gone and none are written: everything is unknown, which is safe.
+	case Owned:
+		if s.run == "" {
+			s.run = run // What is there is not touched before the site is this agent's.
+		}
+		return nil
 	case WrongMode, ReadOnly, ClusterDown:
 		return nil // Not the server of the site's keys, or not now: what is sent to it will say so.
 	default:
@@ -97,6 +104,9 @@ func (s *Store) restore(ctx context.Context) error {
 			return err
 		}
 		s.checked = true
+	}
+	if err := s.own(ctx); err != nil {
+		return err
 	}
 	before := s.suspect
 	var repaired []string
@@ -163,13 +173,17 @@ func (s *Store) restored(why string, repaired []string) {
 
 // ensureLibrary loads a library on every master that does not have it. did tells whether one had not.
 func (s *Store) ensureLibrary(ctx context.Context, lib lua.Library) (did bool, err error) {
+	there, err := s.onServer(lib)
+	if err != nil {
+		return false, err
+	}
 	err = s.masters(ctx, func(ctx context.Context, c *redis.Client) error {
-		code, err := loadedCode(ctx, c, lib.Name)
-		if err != nil || code == lib.Source {
+		code, err := loadedCode(ctx, c, there.Name)
+		if err != nil || code == there.Source {
 			return err
 		}
 		did = true
-		return c.FunctionLoadReplace(ctx, lib.Source).Err()
+		return c.FunctionLoadReplace(ctx, there.Source).Err()
 	})
 	return did, err
 }
@@ -224,12 +238,16 @@ func (s *Store) look(ctx context.Context, whole bool) error {
 	}
 	s.work.Lock()
 	defer s.work.Unlock()
+	if err := s.own(ctx); ProblemOf(err) == Owned {
+		s.suspect = string(Owned)
+		return err
+	}
 	pipe := home.Pipeline()
 	info := pipe.Info(ctx, "server", "memory", "persistence")
 	epoch := pipe.Exists(ctx, s.keys.epoch)
 	versions := map[string]*redis.Cmd{}
 	for name := range s.wanted {
-		versions[name] = pipe.Do(ctx, "FCALL_RO", name+"_version", 1, s.keys.epoch)
+		versions[name] = pipe.Do(ctx, "FCALL_RO", s.function(name+"_version"), 1, s.keys.epoch)
 	}
 	revisions := map[string]*redis.StringCmd{}
 	for name := range s.program {
@@ -300,9 +318,13 @@ func (s *Store) differences(run string, epoch *redis.IntCmd, versions map[string
 func (s *Store) differentTexts(ctx context.Context) ([]string, error) {
 	var wrong []string
 	for _, name := range sortedNames(s.wanted) {
-		err := s.masters(ctx, func(ctx context.Context, c *redis.Client) error {
-			code, err := loadedCode(ctx, c, name)
-			if err == nil && code != s.wanted[name].Source {
+		there, err := s.onServer(s.wanted[name])
+		if err != nil {
+			return nil, err
+		}
+		err = s.masters(ctx, func(ctx context.Context, c *redis.Client) error {
+			code, err := loadedCode(ctx, c, there.Name)
+			if err == nil && code != there.Source {
 				wrong = append(wrong, "the text of library "+name+" was changed")
 			}
 			return err

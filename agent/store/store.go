@@ -55,6 +55,9 @@ type Store struct {
 	o      Options
 	log    hclog.Logger
 	keys   keys
+	suffix string // of the names of libraries and functions on the server
+	id     string // of the agent, for its ownership of the site
+	opened time.Time
 	mode   string
 	where  string
 	server *server // nil: external
@@ -115,7 +118,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{
 		o: o, log: o.Log, keys: siteKeys(o.Site), mode: modeOf(o.Config), state: StateStarting,
 		wake: make(chan struct{}, 1), wanted: map[string]lua.Library{}, program: map[string]*program{},
-		cursor: o.LastEvent, newest: map[string][]byte{},
+		opened: time.Now(), cursor: o.LastEvent, newest: map[string][]byte{}, suffix: suffixOf(o.Site, o.Config.Embedded, o.Config.DB),
 	}
 	if err := s.open(ctx); err != nil && !s.awaits(err) {
 		s.shut()
@@ -156,6 +159,18 @@ func (s *Store) open(ctx context.Context) error {
 	defer s.work.Unlock()
 	s.wanted[framesLibrary] = frames
 	s.preparePipeline()
+	if s.server == nil {
+		if s.id, err = agentID(s.o.DataDir); err != nil {
+			return err
+		}
+		if err := s.check(ctx); err != nil {
+			return err
+		}
+		s.checked = true
+		if err := s.awaitOwnership(ctx); err != nil {
+			return err
+		}
+	}
 	return s.restore(ctx)
 }
 
@@ -178,6 +193,8 @@ func (s *Store) awaits(err error) bool {
 // Close ends what the store started, the embedded server last. Calls that are under way fail.
 func (s *Store) Close() {
 	s.cancel()
+	s.done.Wait()
+	s.disown()
 	s.shut()
 }
 

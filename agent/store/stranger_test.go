@@ -17,10 +17,12 @@ func TestWhatAStrangerDoesIsUndone(t *testing.T) {
 		harm func(t *testing.T, server *luatest.Server, s *Store)
 	}{
 		{"FLUSHALL", func(t *testing.T, server *luatest.Server, _ *Store) { server.FlushAll(deadline(t)) }},
-		{"FUNCTION DELETE", func(t *testing.T, server *luatest.Server, _ *Store) { server.FunctionDelete(deadline(t), Rules) }},
+		{"FUNCTION DELETE", func(t *testing.T, server *luatest.Server, _ *Store) {
+			server.FunctionDelete(deadline(t), Rules+testSuffix)
+		}},
 		{"FUNCTION FLUSH", func(t *testing.T, server *luatest.Server, _ *Store) { server.FunctionFlush(deadline(t)) }},
 		{"the frames' library is deleted", func(t *testing.T, server *luatest.Server, _ *Store) {
-			server.FunctionDelete(deadline(t), framesLibrary)
+			server.FunctionDelete(deadline(t), framesLibrary+testSuffix)
 		}},
 		{"a program is deleted", func(t *testing.T, server *luatest.Server, s *Store) { server.Del(deadline(t), s.keys.program(Rules)) }},
 		{"the server ends", func(t *testing.T, server *luatest.Server, _ *Store) { server.Restart(t) }},
@@ -81,12 +83,12 @@ func TestTheStoreLooksByItself(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other.Source = "#!lua name=rules\nredis.register_function{function_name='rules_version', callback=function() return {'9.9.9', 'x', '1'} end, flags={'no-writes'}}"
+	other.Source = "#!lua name=rules__test\nredis.register_function{function_name='rules_version__test', callback=function() return {'9.9.9', 'x', '1'} end, flags={'no-writes'}}"
 	for name, harm := range map[string]func(){
 		"replaced": func() { server.FunctionLoadReplace(ctx, other.Source) },
 		"flushed":  func() { server.FlushAll(ctx) },
 		"program":  func() { server.HSet(ctx, s.keys.program(Alarms), "rev", "other") },
-		"deleted":  func() { server.FunctionDelete(ctx, Alarms) },
+		"deleted":  func() { server.FunctionDelete(ctx, Alarms+testSuffix) },
 	} {
 		before := s.Status().Repairs
 		harm()
