@@ -55,7 +55,7 @@ func TestTwoSitesOnOneServer(t *testing.T) {
 	both("one is upgraded")
 	version(a, "0.1.0")
 	version(b, "0.0.1")
-	if err := b.Reload(ctx, Rules, edited(t, "--#version  0.0.1", "--#version  0.0.2")); err != nil {
+	if err := b.Reload(ctx, Rules, edited(t, "--#version  0.0.1", "--#version  0.0.2"), ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Rollback(ctx, Rules); err != nil {
