@@ -62,7 +62,7 @@ func (r *room) timeOf(rule, verdict, made string) (float64, error) {
 			}
 		}
 		r.clock++ // what is computed of an age differs each time
-		reply, err := r.client.FCall(r.ctx, "rule_execute", keys, r.clock, rule).StringSlice()
+		reply, err := r.client.FCall(r.ctx, r.store.Function("rule_execute"), keys, r.clock, rule).StringSlice()
 		if err != nil {
 			return 0, err
 		}

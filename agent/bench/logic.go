@@ -115,7 +115,7 @@ func (r *room) call(library, function string, frames [][]byte, times []int64) er
 	key := func(name string) string { return "v:{logic}:" + name }
 	pipe := r.client.Pipeline()
 	for i, f := range frames {
-		pipe.FCall(r.ctx, function, []string{
+		pipe.FCall(r.ctx, r.store.Function(function), []string{
 			key("epoch"), key(library + ":program"), key(library + ":state"), key(library + ":timers"), key("frames"), key("requests"), key("events"),
 		}, times[i], r.device.Name, times[i], f)
 	}

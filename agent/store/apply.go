@@ -83,12 +83,12 @@ func (s *Store) preparePipeline() {
 	for i, lib := range order {
 		st := &p.stages[i]
 		st.library = lib
-		st.head = []any{"FCALL", s.function(batchFunction[lib]), 7}
+		st.head = []any{"FCALL", s.Function(batchFunction[lib]), 7}
 		for _, k := range s.keys.seven(lib) {
 			st.head = append(st.head, k)
 		}
 	}
-	p.putHead = []any{"FCALL", s.function(putFunction), 1, s.keys.frames}
+	p.putHead = []any{"FCALL", s.Function(putFunction), 1, s.keys.frames}
 	p.read = []any{"XREAD", "COUNT", eventsAtOnce, "STREAMS", s.keys.events, &s.cursor}
 }
 

@@ -57,7 +57,7 @@ func (s *Store) call(ctx context.Context, command, function string, args []strin
 	if (function == "model_create" || function == "model_apply_template") && len(args) > 1 {
 		keys = append(keys, s.keys.model(args[1]))
 	}
-	full := []any{command, s.function(function), len(keys)}
+	full := []any{command, s.Function(function), len(keys)}
 	for _, k := range keys {
 		full = append(full, k)
 	}
@@ -172,7 +172,7 @@ func (s *Store) GetValues(ctx context.Context, names []string) ([]Reading, error
 		pipe := s.client.Pipeline()
 		cmds := make([]*redis.Cmd, len(part))
 		for i, name := range part {
-			cmds[i] = pipe.FCallRO(ctx, "model_get_value", keys, name)
+			cmds[i] = pipe.FCallRO(ctx, s.Function("model_get_value"), keys, name)
 		}
 		pipe.Exec(ctx) // each command has its own error
 		for _, cmd := range cmds {

@@ -194,7 +194,7 @@ func (s *Store) try(ctx context.Context, lib lua.Library) error {
 		}
 	}()
 	scratch := s.keys.scratch(trial)
-	args := []any{"FCALL", s.function(lib.Name + "_selftest_" + trial), 7}
+	args := []any{"FCALL", s.Function(lib.Name + "_selftest_" + trial), 7}
 	for _, k := range scratch.seven(lib.Name) {
 		args = append(args, k)
 	}
@@ -223,7 +223,7 @@ func (s *Store) replace(ctx context.Context, lib lua.Library) error {
 	if _, err := s.ensureLibrary(ctx, lib); err != nil {
 		return err
 	}
-	reply, err := s.client.Do(ctx, "FCALL_RO", s.function(lib.Name+"_version"), 1, s.keys.epoch).StringSlice()
+	reply, err := s.client.Do(ctx, "FCALL_RO", s.Function(lib.Name+"_version"), 1, s.keys.epoch).StringSlice()
 	if err != nil {
 		return err
 	}

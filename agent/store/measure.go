@@ -39,7 +39,7 @@ func (s *Store) MeasureRules(ctx context.Context, rules []Timing) error {
 	clocks := []*redis.TimeCmd{pipe.Time(ctx)}
 	var calls []*redis.Cmd
 	call := func(name string, times int) {
-		args := []any{"FCALL_RO", "rule_measure", 7}
+		args := []any{"FCALL_RO", s.Function("rule_measure"), 7}
 		for _, k := range s.keys.seven(Rules) {
 			args = append(args, k)
 		}

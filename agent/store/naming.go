@@ -29,8 +29,8 @@ func suffixOf(site string, embedded bool, db int) string {
 	return "__" + strings.Trim(notInName.ReplaceAllString(site, "_"), "_") + "__" + hex.EncodeToString(sum[:4])
 }
 
-// function is the name of a library's function on the server.
-func (s *Store) function(name string) string { return name + s.suffix }
+// Function is the name of a library's function on the server.
+func (s *Store) Function(name string) string { return name + s.suffix }
 
 // onServer is a library as the server has it.
 func (s *Store) onServer(lib lua.Library) (lua.Library, error) {

@@ -128,7 +128,7 @@ func (s *Store) tryProgram(ctx context.Context, library, suffix string, p *progr
 	if commands, err := pipe.Exec(ctx); err != nil {
 		return reason(commands, err)
 	}
-	args := []any{"FCALL", s.function(batchFunction[library] + suffix), 7}
+	args := []any{"FCALL", s.Function(batchFunction[library] + suffix), 7}
 	for _, k := range scratch.seven(library) {
 		args = append(args, k)
 	}

@@ -247,7 +247,7 @@ func (s *Store) look(ctx context.Context, whole bool) error {
 	epoch := pipe.Exists(ctx, s.keys.epoch)
 	versions := map[string]*redis.Cmd{}
 	for name := range s.wanted {
-		versions[name] = pipe.Do(ctx, "FCALL_RO", s.function(name+"_version"), 1, s.keys.epoch)
+		versions[name] = pipe.Do(ctx, "FCALL_RO", s.Function(name+"_version"), 1, s.keys.epoch)
 	}
 	revisions := map[string]*redis.StringCmd{}
 	for name := range s.program {

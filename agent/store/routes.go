@@ -69,7 +69,7 @@ func (s *Store) tryRoutes(ctx context.Context, suffix string, programs map[strin
 			}
 		}
 		s.arrival.Unlock()
-		if err := s.client.Do(ctx, req.command(suffix, keys)...).Err(); err != nil {
+		if err := s.client.Do(ctx, req.command(s.Function(shapeFunction+suffix), keys)...).Err(); err != nil {
 			return fmt.Errorf("running the routes of sink %s: %w", strings.TrimPrefix(name, Routes+":"), err)
 		}
 	}
@@ -98,9 +98,9 @@ type ShapeRequest struct {
 	Frames         []Frame
 }
 
-func (r *ShapeRequest) command(suffix string, keys []string) []any {
+func (r *ShapeRequest) command(function string, keys []string) []any {
 	args := make([]any, 0, 3+len(keys)+4+3*len(r.Frames))
-	args = append(args, "FCALL", shapeFunction+suffix, len(keys))
+	args = append(args, "FCALL", function, len(keys))
 	for _, k := range keys {
 		args = append(args, k)
 	}
@@ -136,7 +136,7 @@ func (d *Displaced) Error() string {
 
 // Shape shapes the frames of a stretch of the journal for a sink. An error of type *Displaced says where the state is.
 func (s *Store) Shape(ctx context.Context, r ShapeRequest) (Shaped, error) {
-	reply, err := s.routeCall(ctx, "shaping for the sink "+r.Sink, r.command("", s.keys.seven(routesOf(r.Sink))))
+	reply, err := s.routeCall(ctx, "shaping for the sink "+r.Sink, r.command(s.Function(shapeFunction), s.keys.seven(routesOf(r.Sink))))
 	if err != nil {
 		return Shaped{}, err
 	}
@@ -145,7 +145,7 @@ func (s *Store) Shape(ctx context.Context, r ShapeRequest) (Shaped, error) {
 
 // ForgetRoutes drops the state of a sink's routes.
 func (s *Store) ForgetRoutes(ctx context.Context, sink string) error {
-	args := []any{"FCALL", forgetFunction, 7}
+	args := []any{"FCALL", s.Function(forgetFunction), 7}
 	for _, k := range s.keys.seven(routesOf(sink)) {
 		args = append(args, k)
 	}
