@@ -79,6 +79,7 @@ type Status struct {
 	Libraries []Library        `json:"libraries"`
 	Sinks     []SinkStatus     `json:"sinks"`
 	Schedules []ScheduleStatus `json:"schedules"`
+	Alarms    AlarmsStatus     `json:"alarms"`
 	Intake    IntakeStatus     `json:"intake"`
 	Journal   JournalStatus    `json:"journal"`
 	// Shadow is the candidate that runs beside the live site, or ran last; nil: there was none.
@@ -92,6 +93,22 @@ type ScheduleStatus struct {
 	// Next is when it changes; left out: it does not.
 	Next     time.Time `json:"next,omitzero"`
 	TimeZone string    `json:"timezone"`
+}
+
+// AlarmsStatus counts the alarms, and says whether they are more than anybody can attend to.
+type AlarmsStatus struct {
+	State          string `json:"state"` // ok, flood, unknown (without Redis)
+	Defined        int    `json:"defined"`
+	Active         int    `json:"active"`
+	Unacknowledged int    `json:"unacknowledged"`
+	Shelved        int    `json:"shelved"`
+	Suppressed     int    `json:"suppressed"`
+	OutOfService   int    `json:"out_of_service"`
+	Disabled       int    `json:"disabled"`
+	Chattering     int    `json:"chattering"`
+	// Announced10min is how often alarms called for attention within ten minutes. More than 10 are a flood, which lasts until they
+	// are fewer than 5.
+	Announced10min int `json:"announced_10min"`
 }
 
 // StoreStatus is how Redis does.

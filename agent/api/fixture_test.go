@@ -46,6 +46,7 @@ func newLiteral() *literal {
 			Channels: []ChannelStatus{{Name: "lan", Plugin: "modbus", State: "open"}},
 			Devices:  []DeviceStatus{{Name: "battery", Channel: "lan", State: "ok", Frames: 7}},
 			Sinks:    []SinkStatus{{Name: "history", Plugin: "influxdb", State: "retrying", LagRecords: 12, Routes: []RouteCounts{}}},
+			Alarms:   AlarmsStatus{State: "flood", Defined: 20, Active: 1, Shelved: 3, Announced10min: 12},
 			Intake:   IntakeStatus{State: "ok", Frames: 7, Rejected: map[string]uint64{"table": 1}},
 		},
 		values: []Value{

@@ -97,6 +97,10 @@ var metricDocs = []struct {
 	{"rule_evaluation_p99_seconds", "Time of one evaluation, exceeded by one in a hundred of the last samples.", []string{"rule"}},
 	{"rule_evaluation_max_seconds", "Time of one evaluation, the longest of the last samples.", []string{"rule"}},
 	{"alarms_unacknowledged", "Active alarms that nobody acknowledged.", nil},
+	{"alarms_flood", "1 while alarms call for attention more often than anybody can attend to.", nil},
+	{"alarms_announced_10min", "How often alarms called for attention within ten minutes.", nil},
+	{"alarms_silenced", "Alarms that are shelved, suppressed, out of service or disabled.", []string{"how"}},
+	{"alarms_chattering", "Alarms that come and go too often.", nil},
 }
 
 func newCollector(a Agent) *collector {
@@ -133,6 +137,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	if err == nil {
 		putStatus(s, put)
 		putParts(s, put)
+		putAlarmFigures(s.Alarms, put)
 	}
 	if outputs, err := c.agent.Outputs(ctx); err == nil {
 		putOutputs(outputs, put)
@@ -171,6 +176,20 @@ func putStatus(s Status, put sample) {
 	put("journal_bytes", gauge, float64(s.Journal.Bytes))
 	put("journal_records_total", counter, float64(s.Journal.Records))
 	put("journal_dropped_total", counter, float64(s.Journal.Dropped))
+}
+
+// putAlarmFigures puts out what is known of all alarms; without Redis nothing is.
+func putAlarmFigures(a AlarmsStatus, put sample) {
+	if a.State == "unknown" {
+		return
+	}
+	put("alarms_flood", gauge, flag(a.State == "flood"))
+	put("alarms_announced_10min", gauge, float64(a.Announced10min))
+	put("alarms_chattering", gauge, float64(a.Chattering))
+	put("alarms_silenced", gauge, float64(a.Shelved), "shelved")
+	put("alarms_silenced", gauge, float64(a.Suppressed), "suppressed")
+	put("alarms_silenced", gauge, float64(a.OutOfService), "out_of_service")
+	put("alarms_silenced", gauge, float64(a.Disabled), "disabled")
 }
 
 func putParts(s Status, put sample) {

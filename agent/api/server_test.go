@@ -201,6 +201,7 @@ func TestMetrics(t *testing.T) {
 		`voltage_device_up{channel="lan",device="battery"} 1`, `voltage_sink_lag_records{sink="history"} 12`, `voltage_sink_up{sink="history"} 0`,
 		`voltage_output_value{output="battery.setpoint",unit="kW"} 5`, `voltage_alarms_active{priority="high"} 1`,
 		`voltage_alarms_active{priority="low"} 0`, "voltage_store_apply_p99_seconds 0.002", "go_goroutines",
+		"voltage_alarms_flood 1", "voltage_alarms_announced_10min 12", `voltage_alarms_silenced{how="shelved"} 3`,
 	} {
 		if !strings.Contains(body, want+"\n") && !strings.Contains(body, want+" ") {
 			t.Errorf("no %s", want)

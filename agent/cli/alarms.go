@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/voltage-edge/voltage/agent/api"
@@ -38,6 +41,22 @@ func alarmTable(alarms []api.Alarm) *table {
 		t.row(a.Name, a.Priority, alarmState(a), ago(a.Raised), withUnit(optional(a.Value), a.Unit), a.Message)
 	}
 	return t
+}
+
+// alarmFigures counts what is worth a word.
+func alarmFigures(a api.AlarmsStatus) string {
+	parts := []string{fmt.Sprintf("%d of %d active, %d unacknowledged", a.Active, a.Defined, a.Unacknowledged)}
+	for _, x := range []struct {
+		n    int
+		what string
+	}{
+		{a.Shelved, "shelved"}, {a.Suppressed, "suppressed"}, {a.OutOfService, "out of service"}, {a.Disabled, "disabled"}, {a.Chattering, "chattering"},
+	} {
+		if x.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", x.n, x.what))
+		}
+	}
+	return strings.Join(append(parts, fmt.Sprintf("%d announced within 10 min", a.Announced10min)), ", ")
 }
 
 // alarmState says the bits that matter to a person.

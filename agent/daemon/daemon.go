@@ -59,7 +59,7 @@ type Agent struct {
 	early    earlyEvents
 	lastGood lastGood
 	resync   atomic.Int32
-	shown    libraryCache
+	shown    lookout
 	times    ruleTimes
 	measured measured
 	shadows  shadows

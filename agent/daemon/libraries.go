@@ -7,7 +7,6 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/Masterminds/semver/v3"
@@ -253,69 +252,6 @@ func (a *Agent) programRevisions() map[string]string {
 func (a *Agent) items() map[string]int {
 	s := a.current()
 	return map[string]int{"models": len(s.Models), "alarms": len(s.Alarms), "rules": len(s.Rules), "routes": len(s.Routes)}
-}
-
-// libraryCache is the list of the libraries as it was seen last. A Redis that hangs must not make the status hang.
-type libraryCache struct {
-	mu   sync.Mutex
-	list []api.Library
-	seen time.Time
-	// began is when the look that is under way did.
-	began time.Time
-	look  chan struct{} // closed when the look that is under way has ended; nil: none is
-}
-
-const (
-	// libraryAge is how old the list may be for a status.
-	libraryAge = time.Second
-	// libraryPatience is how long those who ask wait for a look; later they get the list before it.
-	libraryPatience = 500 * time.Millisecond
-)
-
-// seenLibraries is the list, at most so old unless Redis does not tell a newer one at once.
-func (a *Agent) seenLibraries(ctx context.Context) []api.Library {
-	c := &a.shown
-	c.mu.Lock()
-	if time.Since(c.seen) < libraryAge {
-		defer c.mu.Unlock()
-		return c.list
-	}
-	if c.look == nil {
-		c.look, c.began = make(chan struct{}), time.Now()
-		a.all.Go(a.lookAtLibraries)
-	}
-	look, patience := c.look, libraryPatience-time.Since(c.began)
-	c.mu.Unlock()
-	if patience > 0 {
-		select {
-		case <-look:
-		case <-time.After(patience):
-		case <-ctx.Done():
-		}
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.list
-}
-
-// lookAtLibraries renews the list.
-func (a *Agent) lookAtLibraries() {
-	list, err := a.Libraries(context.Background())
-	c := &a.shown
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err == nil {
-		c.list, c.seen = list, time.Now()
-	}
-	close(c.look)
-	c.look = nil
-}
-
-// forget makes the next status look anew.
-func (c *libraryCache) forget() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.seen = time.Time{}
 }
 
 // LoadLibrary loads a library from a file, or the one that the site says again.

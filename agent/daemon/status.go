@@ -50,7 +50,8 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 		st.Store.State, st.Store.Detail = string(store.StateFailed), waits
 	}
 	st.Shadow = a.shadowStatus()
-	st.Libraries = append([]api.Library{}, a.seenLibraries(ctx)...)
+	inRedis := a.lastSeen(ctx)
+	st.Libraries, st.Alarms = append([]api.Library{}, inRedis.libraries...), inRedis.alarms
 	st.Reasons = append(a.troubleTexts(), reasons(st)...)
 	st.State = "ok"
 	switch {
@@ -96,6 +97,17 @@ func reasons(st api.Status) []string {
 		if k.State != string(sink.OK) {
 			add("sink %s: %s %s", k.Name, k.State, k.Error)
 		}
+	}
+	return out
+}
+
+func alarmsStatus(m store.AlarmMetrics) api.AlarmsStatus {
+	out := api.AlarmsStatus{
+		State: "ok", Defined: m.Alarms, Active: m.Active, Unacknowledged: m.Unacked, Shelved: m.Shelved, Suppressed: m.Suppressed,
+		OutOfService: m.OutOfService, Disabled: m.Disabled, Chattering: m.Chattering, Announced10min: m.Annunciations10min,
+	}
+	if m.Flood {
+		out.State = "flood"
 	}
 	return out
 }

@@ -48,6 +48,29 @@ func (s *Store) AlarmList(ctx context.Context, all bool) ([]Alarm, error) {
 	return list, err
 }
 
+// AlarmMetrics are figures of all alarms: how many are in which state, and how much attention they demand.
+type AlarmMetrics struct {
+	Alarms       int `json:"alarms"`
+	Active       int `json:"active"`
+	Unacked      int `json:"unacked"`
+	Shelved      int `json:"shelved"`
+	Suppressed   int `json:"suppressed"`
+	OutOfService int `json:"out_of_service"`
+	Disabled     int `json:"disabled"`
+	Chattering   int `json:"chattering"`
+	// Annunciations10min is how many times alarms called for attention within the last ten minutes. Flood: more than anybody can
+	// attend to (it begins with more than 10, and ends below 5).
+	Annunciations10min int  `json:"annunciations_10min"`
+	Flood              bool `json:"flood"`
+}
+
+// AlarmMetrics asks for the figures of all alarms.
+func (s *Store) AlarmMetrics(ctx context.Context) (AlarmMetrics, error) {
+	var m AlarmMetrics
+	err := s.callJSON(ctx, &m, "CallRO", "alarm_metrics", s.now())
+	return m, err
+}
+
 // AlarmCommand is what a person does to an alarm.
 type AlarmCommand struct {
 	Name string

@@ -345,6 +345,17 @@ func TestCalls(t *testing.T) {
 	if err != nil || !q.Active {
 		t.Errorf("quick: %+v, %v", q, err)
 	}
+	if m, err := s.AlarmMetrics(ctx); err != nil || m.Alarms != 2 || m.Active != 2 || m.Unacked != 1 || m.Annunciations10min != 2 || m.Flood {
+		t.Errorf("figures of two alarms: %+v, %v", m, err)
+	}
+	for i := range 9 {
+		if _, err := s.QuickAlarm(ctx, QuickAlarm{Name: fmt.Sprint("window", i), Priority: "low", Message: "open", Active: true, By: "anna"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m, err := s.AlarmMetrics(ctx); err != nil || m.Annunciations10min != 11 || !m.Flood {
+		t.Errorf("figures of a flood: %+v, %v", m, err)
+	}
 	if _, err := s.Call(ctx, "flushall"); ProblemOf(err) != Refused {
 		t.Errorf("a function of nobody: %v", err)
 	}
