@@ -86,15 +86,30 @@ func sentence(ev event.Event) string {
 	return strings.Join(parts, ", ")
 }
 
+// transitions of alarms, as sentences about them.
+var transitions = map[string]string{
+	"activate":       "is active",
+	"return":         "is back to normal",
+	"ack":            "is acknowledged",
+	"confirm":        "is confirmed",
+	"reset":          "is reset",
+	"shelve":         "is shelved",
+	"unshelve":       "is no longer shelved",
+	"suppress":       "is suppressed",
+	"unsuppress":     "is no longer suppressed",
+	"out_of_service": "is out of service",
+	"in_service":     "is in service again",
+	"disable":        "is disabled",
+	"enable":         "is enabled",
+	"re_alarm":       "still stands unattended",
+	"bad_quality":    "has a bad reading",
+	"level":          "is at another level",
+}
+
 // words makes a name of the libraries readable.
 func words(name string) string {
-	switch name {
-	case "activate":
-		return "is active"
-	case "return":
-		return "is back to normal"
-	case "ack":
-		return "is acknowledged"
+	if sentence, ok := transitions[name]; ok {
+		return sentence
 	}
 	return strings.ReplaceAll(name, "_", " ")
 }

@@ -145,7 +145,7 @@ func shadowLine(s api.Shadow) string {
 	if s.Version != "" {
 		name += " " + s.Version
 	}
-	parts := []string{fmt.Sprintf("%s %s is %s", s.Kind, name, s.State)}
+	parts := []string{fmt.Sprintf("%s %s: %s", s.Kind, name, s.State)}
 	if s.State == "running" {
 		parts = append(parts, age(time.Duration(s.LeftSeconds*float64(time.Second)))+" left")
 	}

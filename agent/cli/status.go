@@ -45,7 +45,7 @@ func (e *environment) printStatus(s api.Status) {
 
 	rooms := newTable("", "", "")
 	st := s.Store
-	rooms.row("store", stateCell(st.State), joinNotEmpty(", ", st.Mode+" Redis "+st.Version, binarySize(st.Memory), fmt.Sprintf("round trip %.2f ms, p99 %.2f ms", st.ApplyP50, st.ApplyP99), times(st.Reconnects, "reconnect"), st.Detail))
+	rooms.row("store", stateCell(st.State), joinNotEmpty(", ", st.Mode+" "+st.Version, binarySize(st.Memory), fmt.Sprintf("round trip %.2f ms, p99 %.2f ms", st.ApplyP50, st.ApplyP99), times(st.Reconnects, "reconnect"), st.Detail))
 	rooms.row("intake", stateCell(s.Intake.State), fmt.Sprintf("%d frames, %.1f a second, %d waiting, %d skipped%s", s.Intake.Frames, s.Intake.Rate, s.Intake.Queue, s.Intake.Skipped, rejected(s.Intake.Rejected)))
 	rooms.row("journal", stateCell(s.Journal.State), joinNotEmpty(", ", binarySize(s.Journal.Bytes)+" in "+times(s.Journal.Segments, "segment"), fmt.Sprintf("%d records, %d dropped", s.Journal.Records, s.Journal.Dropped), "oldest "+since(s.Journal.Oldest)+" ago", s.Journal.Error))
 	rooms.row("alarms", stateCell(s.Alarms.State), alarmFigures(s.Alarms))

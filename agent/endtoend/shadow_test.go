@@ -82,7 +82,7 @@ func TestASiteRunsBesideTheLiveOne(t *testing.T) {
 
 	a.writeSite(peakSite(plant.Address(), 90, ""))
 	out := a.run("plan", "--shadow", "10m", "--detach")
-	for _, want := range []string{"peak_shaving", "is running"} {
+	for _, want := range []string{"peak_shaving", "bakery: running"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the start does not say %q:\n%s", want, out)
 		}
@@ -99,7 +99,7 @@ func TestASiteRunsBesideTheLiveOne(t *testing.T) {
 	if err := aboutSetpoint(plant, 30, 1.5); err != nil {
 		t.Errorf("the candidate reached the battery: %v", err)
 	}
-	if out := a.run("status"); !strings.Contains(out, "site bakery is running") {
+	if out := a.run("status"); !strings.Contains(out, "site bakery: running") {
 		t.Errorf("the status does not tell of the candidate:\n%s", out)
 	}
 	if code, out := a.code("plan", "--shadow", "1m"); code == 0 || !strings.Contains(out, "runs already") {
@@ -116,7 +116,7 @@ func TestASiteRunsBesideTheLiveOne(t *testing.T) {
 
 	// A time that is over, waited for, with nothing that differs.
 	out = a.run("plan", "--shadow", "2s")
-	for _, want := range []string{"is ended", "0 not", "voltage reload"} {
+	for _, want := range []string{"bakery: ended", "0 not", "voltage reload"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the end does not say %q:\n%s", want, out)
 		}
