@@ -14,6 +14,8 @@ type RuleKeeper interface {
 	Rules(ctx context.Context) ([]Rule, error)
 	// UnparkRule lets a rule that failed too often try again.
 	UnparkRule(ctx context.Context, name, by string) (Rule, error)
+	// TraceRule says why a rule acts or does not, and changes nothing.
+	TraceRule(ctx context.Context, name string) (RuleTrace, error)
 }
 
 // Rule is a rule's state, or a flow's.
@@ -58,6 +60,7 @@ func ruleRoutes() []route {
 			summary: "The rules, what they did, and what they cost",
 			do:      func(c *call) (any, error) { return c.agent.Rules(c.Context()) },
 		},
+		traceRoute(),
 		ruleCommand("unpark", "Let a rule that failed too often try again", Agent.UnparkRule),
 	}
 }

@@ -14,6 +14,11 @@ func (a *literal) Rules(context.Context) ([]Rule, error) {
 	}}, a.fails()
 }
 
+func (a *literal) TraceRule(_ context.Context, name string) (RuleTrace, error) {
+	a.rule = "trace " + name
+	return RuleTrace{Rule: Rule{Name: name}, Conclusion: "it does"}, nil
+}
+
 func (a *literal) UnparkRule(_ context.Context, name, by string) (Rule, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -49,5 +54,17 @@ func TestRulesAreMeasured(t *testing.T) {
 		if !strings.Contains(body, want) {
 			t.Errorf("the metrics lack %s", want)
 		}
+	}
+}
+
+func TestARuleIsTracedByItsName(t *testing.T) {
+	a := newLiteral()
+	s, data := start(t, a, nil)
+	status, body := fetch(t, http.MethodGet, s.URL()+"/api/v1/rules/a%2Fb/trace", "")
+	if status != http.StatusOK || a.rule != "trace a/b" || !strings.Contains(body, `"conclusion":"it does"`) {
+		t.Errorf("asked for %q: %d %s", a.rule, status, body)
+	}
+	if got, err := dial(t, data).TraceRule(t.Context(), "c d"); err != nil || got.Name != "c d" || got.Conclusion != "it does" {
+		t.Errorf("the command got %+v, %v", got, err)
 	}
 }

@@ -27,7 +27,7 @@ func (e *environment) rulesCommand() *cobra.Command {
 		},
 	}
 	for _, add := range []func() *cobra.Command{
-		e.rulesTopCommand, e.rulesTestCommand,
+		e.rulesTopCommand, e.rulesTraceCommand, e.rulesTestCommand,
 	} {
 		root.AddCommand(add())
 	}

@@ -189,7 +189,7 @@ func (t *ruleTop) lines(rules []ruleLoad) []string {
 }
 
 func topTable(rules []ruleLoad) *table {
-	t := newTable("rule", "state", "eval/s", "µs/s", "mean", "p99", "max", "spent", "fires/s", "fires", "unknown", "errors", "last fire", "because").
+	t := newTable("rule", "state", "eval/s", "time/s", "mean", "p99", "max", "spent", "fires/s", "fires", "unknown", "errors", "last fire", "because").
 		alignRight(2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
 	for _, r := range rules {
 		mean, p99, most, spent, rate := "–", "–", "–", "–", "–"
@@ -197,7 +197,7 @@ func topTable(rules []ruleLoad) *table {
 			mean, p99, most = micros(r.Time.MeanUS), micros(r.Time.P99US), micros(r.Time.MaxUS)
 			spent = micros(r.Time.SpentMS * 1000)
 			if r.TimePerSecond != nil {
-				rate = number(*r.TimePerSecond)
+				rate = micros(*r.TimePerSecond)
 			}
 		}
 		because := cell{round(r.Why), dim}

@@ -57,6 +57,8 @@ type writer struct {
 	// direct: values stand in locals d1, d2, … of the chunk.
 	direct bool
 	locals []string
+	// known are nodes whose values stand somewhere already, and where; nil: none.
+	known map[*node]string
 	// exact is false when the fast form could differ from the three-valued one.
 	exact bool
 }
@@ -118,6 +120,9 @@ func body(locals []string, expr string) string {
 func (w *writer) threeValued(n *node, nesting int) string {
 	if nesting >= maxNesting && n.depth > 0 {
 		return w.local(w.threeValued(n, 0))
+	}
+	if place, ok := w.known[n]; ok {
+		return place
 	}
 	switch n.op {
 	case opConst:

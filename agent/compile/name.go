@@ -211,6 +211,9 @@ func (c *checker) inline(e site.Expr, name string, rng hcl.Range) *node {
 	}
 	copied := *n
 	copied.rng = rng
+	if copied.origin == (hcl.Range{}) { // else it is a name for a name
+		copied.origin = e.Range()
+	}
 	return &copied
 }
 

@@ -64,6 +64,8 @@ type node struct {
 	total *total
 	unit  string
 	rng   hcl.Range
+	// origin is where the expression stands that a name stands for, when the node is such a name.
+	origin hcl.Range
 	// depth is how deeply nodes are nested below this one.
 	depth int
 }

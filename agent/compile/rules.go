@@ -9,8 +9,10 @@ import (
 	"github.com/voltage-edge/voltage/agent/site"
 )
 
-func (c *compiler) rules(s *site.Site) Program {
-	d := newDevices()
+func (c *compiler) rules(s *site.Site) Program { return c.program(newDevices(), s) }
+
+// program compiles the rules, and numbers the devices that they read.
+func (c *compiler) program(d *devices, s *site.Site) Program {
 	var items []item
 	for _, r := range s.Rules {
 		before := len(c.diags)

@@ -55,15 +55,16 @@ type Agent struct {
 	server  *api.Server
 
 	// booted is the site that the agent was started with: journal and API stay as it says.
-	booted   *site.Site
-	early    earlyEvents
-	lastGood lastGood
-	resync   atomic.Int32
-	shown    lookout
-	times    ruleTimes
-	measured measured
-	shadows  shadows
-	all      sync.WaitGroup // of goroutines that end by themselves
+	booted    *site.Site
+	early     earlyEvents
+	lastGood  lastGood
+	resync    atomic.Int32
+	shown     lookout
+	times     ruleTimes
+	explained explained
+	measured  measured
+	shadows   shadows
+	all       sync.WaitGroup // of goroutines that end by themselves
 
 	// reloading is held while a plan is made or applied, or Redis is given what it should hold.
 	reloading sync.Mutex
