@@ -12,7 +12,7 @@ type standing struct {
 	Name, Verdict, State, Problem, Why string
 	Parked, Acting                     bool
 	Run                                int
-	Errors, Fires                      float64
+	Errors, Fires, Evaluations         float64
 	ForUntil                           float64 `json:"for_until"`
 	CooldownUntil                      float64 `json:"cooldown_until"`
 	ThrottleUntil                      float64 `json:"throttle_until"`
@@ -87,4 +87,41 @@ func TestWhatARuleWaitsFor(t *testing.T) {
 	if r := s.standing(70000, "edge"); r.CooldownUntil != 0 || r.ThrottleUntil != 0 {
 		t.Errorf("long after: %+v", r)
 	}
+}
+
+// Evaluations are counted while a rule is evaluated, not while it is parked or disabled; and asking for a rule that is not there, or
+// with a program that is gone, loses none.
+func TestEvaluationsAreCounted(t *testing.T) {
+	s := newRuleSite(t, `{ name = 'bad', rev = '1', dev = {1}, when = function() return d1[1] > 5 and nothing.there end,
+		on = 'while', initial = 'arm', unknown = 'hold', priority = 1, inputs = {{'m.p', 1, 1}}, set = {} },
+	{ name = 'good', rev = '1', dev = {1}, when = function() return H.gt(d1[1], 100) end,
+		on = 'while', initial = 'arm', unknown = 'hold', priority = 1, inputs = {{'m.p', 1, 1}}, set = {} },
+	{ name = 'off', rev = '1', dev = {1}, when = function() return H.gt(d1[1], 5) end, disabled = true,
+		on = 'while', initial = 'arm', unknown = 'hold', priority = 1, inputs = {{'m.p', 1, 1}}, set = {} },`)
+	want := func(at int64, bad, good float64) {
+		t.Helper()
+		if b, g, off := s.standing(at, "bad"), s.standing(at, "good"), s.standing(at, "off"); b.Evaluations != bad || g.Evaluations != good || off.Evaluations != 0 {
+			t.Errorf("at %d: %v, %v and %v evaluations, expected %v, %v and none", at, b.Evaluations, g.Evaluations, off.Evaluations, bad, good)
+		}
+	}
+	for i := range 14 {
+		s.frame(int64(i+1)*1000, 9)
+	}
+	want(15000, 10, 14)
+	ctx := context.Background()
+	for _, args := range [][]any{
+		{"rule_list", 15000, "goood"}, {"rule_trace", 15000, "goood", "y", "", 0}, {"rule_trace", 15000, "good", "y", "", 0},
+	} {
+		if err := s.server.FCall(ctx, args[0].(string), s.keys, args[1:]...).Err(); err == nil {
+			t.Errorf("%v is answered", args)
+		}
+	}
+	want(15000, 10, 14)
+	if err := s.server.FCall(ctx, "rule_unpark", s.keys, 15000, "bad", "anna").Err(); err != nil {
+		t.Fatal(err)
+	}
+	want(15000, 10, 14)
+	s.frame(16000, 3)
+	s.frame(17000, 3)
+	want(17000, 12, 16)
 }

@@ -190,9 +190,12 @@ func (v *view) timing() []api.TracedTiming {
 	return out
 }
 
-// edge says what the rule acts on, and how its state stands to it.
+// edge says what state the rule is in.
 func (v *view) edge() string {
-	if v.seen.State == "unknown" {
+	switch {
+	case v.seen.Disabled || v.seen.Parked:
+		return "is not evaluated"
+	case v.seen.State == "unknown":
 		return "no state yet: the condition was never known"
 	}
 	return "the state is " + v.seen.State

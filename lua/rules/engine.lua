@@ -34,11 +34,17 @@ do
     rule.dirty = false
   end
 
-  -- evaluations counts the frames that the rule was evaluated for.
-  function Engine.evaluations(site, rule)
-    local n = rule.counted
+  -- concerning counts the frames of the rule's devices since the site was set up.
+  local function concerning(site, rule)
+    local n = 0
     for _, i in ipairs(rule.dev or {}) do n = n + site.taken[i] end
     return n
+  end
+
+  -- evaluations counts the frames that the rule was evaluated for.
+  function Engine.evaluations(site, rule)
+    if rule.disabled or rule.s.parked then return rule.counted end
+    return rule.counted + concerning(site, rule)
   end
 
   local function fire(site, rule, t, edge, begins)
@@ -110,6 +116,7 @@ do
     s.problem = string.sub(text, 1, LONGEST)
     Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'error', 'rev', rule.rev, 'error', text })
     if s.run >= PARK_AFTER and not s.parked then
+      rule.counted = Engine.evaluations(site, rule)
       s.parked = true
       Timers.set(site.timers, rule.name, nil)
       Request.withdraw(site, rule.name, t)
@@ -121,6 +128,7 @@ do
 
   -- unpark lets a parked rule be evaluated again, from its next frame on.
   function Engine.unpark(site, rule)
+    rule.counted = rule.counted - concerning(site, rule)
     rule.s.parked, rule.s.run, rule.s.problem = nil, nil, nil
     Engine.hush(rule, NEVER)
     Engine.index(site)
@@ -401,6 +409,7 @@ do
     local rule = site.by_name[name or '']
     if rule then return rule end
     local near = Suggest.name(name or '', site.by_name)
+    Site.leave(site) -- a slip of the pen must not cost the next frame a new cache
     Library.fail('NOTFOUND', string.format('there is no rule %q', name or '') .. (near and ', did you mean ' .. near .. '?' or ''))
   end
 

@@ -134,6 +134,7 @@ do
     if n < 0 or n > MOST_VALUES then Library.fail('BADARG', 'how many values must be 0 to ' .. MOST_VALUES) end
     local site = look(keys, now)
     local rule = Engine.find(site, args[2])
+    Site.leave(site) -- nothing is changed from here on, also when it fails
     if args[3] ~= site.head.rev then Library.fail('STALE', 'the program is ' .. tostring(site.head.rev) .. ' now; ask again') end
     local chunk, problem = loadstring('local D, H, V = ...\n' .. args[4], '=trace')
     if not chunk then Library.fail('BADPROGRAM', problem) end
@@ -152,7 +153,6 @@ do
       reply[#reply + 1] = seen and Events.text(now - seen) or ''
       reply[#reply + 1] = class .. (reason and ' (' .. reason .. ')' or '')
     end
-    Site.leave(site)
     return reply
   end
 
