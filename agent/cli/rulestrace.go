@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -71,6 +72,7 @@ func (e *environment) followRule(ctx context.Context, agent api.Agent, t api.Rul
 		e.writeTrace(t)
 		e.say("")
 	}
+	away := false
 	for {
 		select {
 		case <-ctx.Done():
@@ -78,12 +80,19 @@ func (e *environment) followRule(ctx context.Context, agent api.Agent, t api.Rul
 		case <-time.After(every):
 		}
 		next, err := agent.TraceRule(ctx, t.Name)
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return nil
-		}
-		if err != nil {
+		case errors.Is(err, api.ErrUnavailable):
+			if !away {
+				fmt.Fprintf(e.errs, "%s  %v; waiting\n", time.Now().Format("15:04:05.000"), err)
+			}
+			away = true
+			continue
+		case err != nil:
 			return err
 		}
+		away = false
 		if next.Evaluations == t.Evaluations && next.State == t.State && next.Errors == t.Errors {
 			continue
 		}
