@@ -80,10 +80,19 @@ type Status struct {
 	Sinks     []SinkStatus     `json:"sinks"`
 	Schedules []ScheduleStatus `json:"schedules"`
 	Alarms    AlarmsStatus     `json:"alarms"`
+	Actions   ActionStatus     `json:"actions"`
 	Intake    IntakeStatus     `json:"intake"`
 	Journal   JournalStatus    `json:"journal"`
 	// Shadow is the candidate that runs beside the live site, or ran last; nil: there was none.
 	Shadow *ShadowStatus `json:"shadow,omitempty"`
+}
+
+// ActionStatus counts the alarms that rules and flows wanted raised or cleared.
+type ActionStatus struct {
+	Done   uint64 `json:"done"`
+	Failed uint64 `json:"failed"`
+	// Error of the last one that failed.
+	Error string `json:"error,omitempty"`
 }
 
 // ScheduleStatus is whether a schedule holds, and when that changes.

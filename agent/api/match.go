@@ -46,6 +46,8 @@ func Subject(e event.Event) string {
 	switch e.Kind {
 	case event.Request, event.Write, event.Arbitration:
 		return e.Get("output")
+	case event.Action:
+		return event.Alarm + "." + e.Get("alarm")
 	}
 	if about := e.Get(e.Kind); about != "" {
 		return e.Kind + "." + about

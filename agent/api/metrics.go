@@ -97,6 +97,7 @@ var metricDocs = []struct {
 	{"rule_evaluation_p99_seconds", "Time of one evaluation, exceeded by one in a hundred of the last samples.", []string{"rule"}},
 	{"rule_evaluation_max_seconds", "Time of one evaluation, the longest of the last samples.", []string{"rule"}},
 	{"alarms_unacknowledged", "Active alarms that nobody acknowledged.", nil},
+	{"actions_total", "Alarms that rules and flows wanted raised or cleared, by outcome.", []string{"outcome"}},
 	{"alarms_flood", "1 while alarms call for attention more often than anybody can attend to.", nil},
 	{"alarms_announced_10min", "How often alarms called for attention within ten minutes.", nil},
 	{"alarms_silenced", "Alarms that are shelved, suppressed, out of service or disabled.", []string{"how"}},
@@ -165,6 +166,8 @@ func putStatus(s Status, put sample) {
 	put("store_reconnects_total", counter, float64(s.Store.Reconnects))
 	put("store_apply_p50_seconds", gauge, s.Store.ApplyP50/1000)
 	put("store_apply_p99_seconds", gauge, s.Store.ApplyP99/1000)
+	put("actions_total", counter, float64(s.Actions.Done), "done")
+	put("actions_total", counter, float64(s.Actions.Failed), "failed")
 	put("intake_frames_total", counter, float64(s.Intake.Frames))
 	put("intake_points_total", counter, float64(s.Intake.Points))
 	put("intake_frames_per_second", gauge, s.Intake.Rate)

@@ -78,6 +78,13 @@ func sentence(ev event.Event) string {
 		add("by %s", "by")
 		add("because %s", "why")
 		add("%s", "error")
+	case event.Action:
+		parts = append(parts, fmt.Sprintf("%s wants %s %s", ev.Get("rule"), ev.Get("alarm"), map[string]string{"raise": "raised", "clear": "cleared"}[ev.Get("action")]))
+		add("failed: %s", "error")
+		add("because %s", "why")
+	case event.Publish:
+		parts = append(parts, ev.Get("publish")+" by "+ev.Get("rule"))
+		add("%s", "fields")
 	default:
 		parts = append(parts, strings.TrimSpace(ev.Get(ev.Kind)+" "+words(cmp.Or(ev.Get("event"), ev.Get("state")))))
 		add("%s", "version")

@@ -98,7 +98,7 @@ func (s *screen) draw(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	recent, err := s.agent.Events(ctx, api.EventsRequest{Since: time.Now().Add(-10 * time.Minute), Until: time.Now().Add(time.Second),
-		Kinds: []string{event.Alarm, event.Write, event.Rule, event.Arbitration, event.Plugin, event.Device, event.Library, event.Agent}, Limit: shownEvents})
+		Kinds: []string{event.Alarm, event.Write, event.Rule, event.Action, event.Publish, event.Arbitration, event.Plugin, event.Device, event.Library, event.Agent}, Limit: shownEvents})
 	if err != nil {
 		recent = nil
 	}

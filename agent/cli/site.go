@@ -64,8 +64,12 @@ func (e *environment) validateCommand() *cobra.Command {
 				for _, d := range s.Devices {
 					points += len(d.Points)
 				}
-				e.say("%s is valid: %d channels, %d devices with %d points, %d models, %d alarms, %d rules, %d sinks.",
-					args[0], len(s.Channels), len(s.Devices), points, len(s.Models), len(s.Alarms), len(s.Rules), len(s.Sinks))
+				flows := ""
+				if n := len(s.Flows()); n > 0 {
+					flows = fmt.Sprintf("%d chains, windows and sequences, ", n)
+				}
+				e.say("%s is valid: %d channels, %d devices with %d points, %d models, %d alarms, %d rules, %s%d sinks.",
+					args[0], len(s.Channels), len(s.Devices), points, len(s.Models), len(s.Alarms), len(s.Rules), flows, len(s.Sinks))
 			}
 			return nil
 		},

@@ -3,69 +3,23 @@ package compile
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/voltage-edge/voltage/agent/site"
 )
 
-// Chain is a graph of nodes that runs at each frame of a device that it reads.
-type Chain struct {
-	Name     string
-	Priority int
-	// MaxDepth bounds the nodes on the longest way; 0: 32.
-	MaxDepth int
-	Nodes    []ChainNode
-	// Every: an event at each run that acts, not only when what it does changed.
-	Every bool
-	Range hcl.Range
-}
-
-// ChainNode is one node: condition, switch, transform, merge or action.
-type ChainNode struct {
-	ID       string
-	Kind     string
-	Priority int
-	// Next has the nodes behind each port: true, false, unknown of a condition; those of the cases and default of a switch;
-	// out of a transform and a merge.
-	Next map[string][]string
-	// When of a condition.
-	When site.Expr
-	// Cases of a switch: the first that is true.
-	Cases []ChainCase
-	// Set of a transform: names and their values.
-	Set map[string]site.Expr
-	// All of a merge: it waits for all its edges, not for any.
-	All bool
-	// Output, Value and TTL of an action. Target as in a rule's set.
-	Action *site.Set
-	Range  hcl.Range
-}
-
-// ChainCase is a case of a switch.
-type ChainCase struct {
-	When site.Expr
-	Port string
-}
-
-const defaultDepth = 32
-
-func (ch *Chain) compile(c *compiler, d *devices) (item, bool) {
-	order, ok := ch.order(c)
+func (c *compiler) chain(d *devices, ch *site.Chain) (item, bool) {
+	order, ok := c.order(ch)
 	if !ok {
 		return item{}, false
 	}
-	set := map[string]bool{}
+	w := &chainWriter{c: c, d: d, units: map[string]string{}, written: map[string]string{}, place: map[string]int{}, incoming: map[string]int{}}
 	for _, n := range ch.Nodes {
 		for name := range n.Set {
-			set[name] = true
+			w.units[name] = ""
 		}
 	}
-	names := func(t hcl.Traversal) (string, bool) {
-		return "T[" + quote(t.RootName()) + "]", len(t) == 1 && set[t.RootName()]
-	}
-	w := &chainWriter{c: c, d: d, names: names, place: map[string]int{}, incoming: map[string]int{}}
 	for i, n := range order {
 		w.place[n.ID] = i + 1
 		for _, port := range sortedKeys(n.Next) {
@@ -81,12 +35,17 @@ func (ch *Chain) compile(c *compiler, d *devices) (item, bool) {
 	if w.failed {
 		return item{}, false
 	}
+	if len(points(w.read...)) == 0 {
+		c.fail(ch.Range, "Chain without live values", "No node of this chain reads a point, so it never runs.")
+		return item{}, false
+	}
 	o := &object{}
 	o.text("name", ch.Name)
 	o.text("kind", "chain")
 	dev := d.sources(o, w.read...)
 	o.number("priority", float64(ch.Priority))
 	o.flag("every", ch.Every)
+	o.flag("disabled", ch.Disabled)
 	o.raw("nodes", "{\n"+strings.Join(nodes, ",\n")+" }")
 	o.revised.WriteString(w.revised.String())
 	return item{lua: o.finish(), dev: dev, name: ch.Name}, true
@@ -94,17 +53,29 @@ func (ch *Chain) compile(c *compiler, d *devices) (item, bool) {
 
 // chainWriter writes a chain's nodes.
 type chainWriter struct {
-	c        *compiler
-	d        *devices
-	names    func(hcl.Traversal) (string, bool)
-	place    map[string]int
-	incoming map[string]int
-	read     []*node
-	revised  strings.Builder
-	failed   bool
+	c *compiler
+	d *devices
+	// units are those of the transforms' values, by name, as far as they were written.
+	units, written map[string]string
+	place          map[string]int
+	incoming       map[string]int
+	read           []*node
+	revised        strings.Builder
+	failed         bool
 }
 
-func (w *chainWriter) node(n *ChainNode) string {
+// bind finds a transform's value.
+func (w *chainWriter) bind(t hcl.Traversal) (binding, bool) {
+	if len(t) != 1 {
+		return binding{}, false
+	}
+	unit, ok := w.units[t.RootName()]
+	return binding{lua: "T[" + quote(t.RootName()) + "]", unit: unit}, ok
+}
+
+func (w *chainWriter) check(e site.Expr) *node { return w.c.checkBound(e, w.bind, true) }
+
+func (w *chainWriter) node(n *site.ChainNode) string {
 	o := &object{takes: "T"}
 	o.text("id", n.ID)
 	o.text("kind", n.Kind)
@@ -123,27 +94,16 @@ func (w *chainWriter) node(n *ChainNode) string {
 		}
 		o.raw("cases", list(cases))
 	case "transform":
-		var sets []string
-		for _, name := range sortedKeys(n.Set) {
-			e := &object{takes: "T"}
-			e.text("name", name)
-			w.function(e, "value", n.Set[name], false)
-			sets = append(sets, "{ "+e.b.String()+" }")
-			o.revised.WriteString(e.revised.String())
-		}
-		o.raw("set", list(sets))
+		w.transform(o, n)
 	case "merge":
 		o.flag("all", n.All)
 	case "action":
-		output := n.Action.Target
-		if n.Action.Output != nil {
-			output = n.Action.Output.FullName()
+		does := w.c.deeds(n.Actions, w.check)
+		if !does.ok || !does.write(w.c, w.d, o) {
+			w.failed = true
+			break
 		}
-		o.text("output", output)
-		w.function(o, "value", n.Action.Value, false)
-		if n.Action.TTL > 0 {
-			o.number("ttl_ms", float64(n.Action.TTL/time.Millisecond))
-		}
+		w.read = append(w.read, does.nodes()...)
 	}
 	ports := make([]string, 0, len(n.Next))
 	for _, port := range sortedKeys(n.Next) {
@@ -158,9 +118,29 @@ func (w *chainWriter) node(n *ChainNode) string {
 	return "{ " + o.b.String() + " }"
 }
 
-// function writes an expression as a function of the transforms' values.
-func (w *chainWriter) function(o *object, name string, e site.Expr, condition bool) {
-	n := w.c.checkBound(e, w.names, true)
+// transform writes the names that a node gives values. They are read by those that run later, so all is checked first.
+func (w *chainWriter) transform(o *object, n *site.ChainNode) {
+	var sets []string
+	units := map[string]string{}
+	for _, name := range sortedKeys(n.Set) {
+		e := &object{takes: "T"}
+		e.text("name", name)
+		units[name] = w.function(e, "value", n.Set[name], false)
+		sets = append(sets, "{ "+e.b.String()+" }")
+		o.revised.WriteString(e.revised.String())
+	}
+	for name, unit := range units {
+		if before, ok := w.written[name]; ok && before != unit {
+			unit = "" // what it is depends on the way that was gone
+		}
+		w.units[name], w.written[name] = unit, unit
+	}
+	o.raw("set", list(sets))
+}
+
+// function writes an expression as a function of the transforms' values, and gives its unit.
+func (w *chainWriter) function(o *object, name string, e site.Expr, condition bool) (unit string) {
+	n := w.check(e)
 	k := w.c.checker(w.c.names)
 	switch {
 	case n == nil:
@@ -173,14 +153,15 @@ func (w *chainWriter) function(o *object, name string, e site.Expr, condition bo
 	}
 	if n == nil {
 		w.failed = true
-		return
+		return ""
 	}
 	lua, ok := w.d.whole(n)
 	if !ok {
 		w.c.tooLarge(e.Range())
 		w.failed = true
-		return
+		return ""
 	}
 	w.read = append(w.read, n)
 	o.expression(name, n, lua)
+	return n.unit
 }

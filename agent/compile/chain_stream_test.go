@@ -27,27 +27,30 @@ func (p place) text() string { return fmt.Sprintf("device.d%d.p%d", p[0], p[1]) 
 
 // chainDraw is a chain with what its expressions mean: the point that each node reads; nil: none, or what transforms set.
 type chainDraw struct {
-	*compile.Chain
+	*site.Chain
 	reads map[string]*place
 }
 
 // drawChain draws a chain whose edges lead to nodes of a higher number.
 func drawChain(t *rapid.T, name string) chainDraw {
-	c := chainDraw{&compile.Chain{Name: name, Every: rapid.Bool().Draw(t, "every")}, map[string]*place{}}
+	c := chainDraw{&site.Chain{Name: name, Every: rapid.Bool().Draw(t, "every")}, map[string]*place{}}
 	count := rapid.IntRange(1, 8).Draw(t, "nodes")
 	transforms := false
 	for i := range count {
 		p := rapid.SampledFrom([]place{{0, 0}, {0, 1}, {1, 2}}).Draw(t, "point")
-		node := compile.ChainNode{
+		node := site.ChainNode{
 			ID: fmt.Sprintf("n%d", i), Kind: rapid.SampledFrom([]string{"condition", "condition", "switch", "transform", "merge", "action", "action"}).Draw(t, "kind"),
 			Priority: rapid.IntRange(0, 2).Draw(t, "priority"), Next: map[string][]string{},
+		}
+		if i == 0 && node.Kind == "merge" { // something must be read
+			node.Kind = "condition"
 		}
 		c.reads[node.ID] = &p
 		switch node.Kind {
 		case "condition":
 			node.When = flowExpr(t, p.text()+" > 0")
 		case "switch":
-			node.Cases = []compile.ChainCase{{When: flowExpr(t, p.text()+" < 0"), Port: "low"}, {When: flowExpr(t, p.text()+" > 1"), Port: "high"}}
+			node.Cases = []site.ChainCase{{When: flowExpr(t, p.text()+" < 0"), Port: "low"}, {When: flowExpr(t, p.text()+" > 1"), Port: "high"}}
 		case "transform":
 			transforms = true
 			node.Set = map[string]site.Expr{"x": flowExpr(t, p.text()+" + 1"), "y": flowExpr(t, p.text()+" * 2")}
@@ -55,7 +58,7 @@ func drawChain(t *rapid.T, name string) chainDraw {
 			c.reads[node.ID] = nil
 			node.All = rapid.Bool().Draw(t, "all")
 		case "action":
-			node.Action = &site.Set{Target: "o." + node.ID, Value: flowExpr(t, p.text())}
+			node.Sets = []*site.Set{{Target: "o." + node.ID, Value: flowExpr(t, p.text())}}
 		}
 		for _, port := range chainPorts[node.Kind] {
 			for to := i + 1; to < count; to++ {
@@ -68,7 +71,7 @@ func drawChain(t *rapid.T, name string) chainDraw {
 	}
 	for i := range c.Nodes {
 		if n := &c.Nodes[i]; transforms && n.Kind == "action" && rapid.Bool().Draw(t, "reads") {
-			n.Action.Value = flowExpr(t, "x + y")
+			n.Sets[0].Value = flowExpr(t, "x + y")
 			c.reads[n.ID] = nil
 		}
 	}
@@ -89,10 +92,10 @@ func (c chainDraw) leading() map[string]int {
 }
 
 // order is that of running: of the nodes to which only earlier ones lead, the highest priority, then the smallest id.
-func (c chainDraw) order() []compile.ChainNode {
+func (c chainDraw) order() []site.ChainNode {
 	open := c.leading()
 	rest := slices.Clone(c.Nodes)
-	var out []compile.ChainNode
+	var out []site.ChainNode
 	for len(rest) > 0 {
 		best := -1
 		for i, n := range rest {
@@ -143,7 +146,7 @@ func (c chainDraw) run(last [2][3]float64) []map[string]any {
 		case "action":
 			port = ""
 			if !math.IsNaN(v) {
-				actions = append(actions, map[string]any{"node": n.ID, "output": n.Action.Target, "value": v})
+				actions = append(actions, map[string]any{"node": n.ID, "output": n.Sets[0].Target, "value": v})
 			}
 		}
 		for _, to := range n.Next[port] {
@@ -192,7 +195,7 @@ func TestChainsOnRandomStreams(t *testing.T) {
 	n := flowNames()
 	k := keys("chains", "rules")
 	rapid.Check(t, func(t *rapid.T) {
-		var flows []compile.Flow
+		var flows []site.Flow
 		var chains []chainDraw
 		for i := range rapid.IntRange(1, 4).Draw(t, "chains") {
 			c := drawChain(t, fmt.Sprintf("c%d", i))

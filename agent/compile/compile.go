@@ -11,7 +11,7 @@ import (
 	"github.com/voltage-edge/voltage/agent/site"
 )
 
-// Compile compiles the models, alarms and rules of a site. It reports all that is wrong at once; the programs are nil
+// Compile compiles the models, alarms, rules and flows of a site. It reports all that is wrong at once; the programs are nil
 // when there is an error.
 func Compile(s *site.Site) (*Programs, hcl.Diagnostics) {
 	return With(s, nil)
@@ -20,7 +20,7 @@ func Compile(s *site.Site) (*Programs, hcl.Diagnostics) {
 // With is Compile with another Resolver for all expressions that have no scope of their own.
 func With(s *site.Site, names Resolver) (*Programs, hcl.Diagnostics) {
 	c := &compiler{names: names}
-	p := &Programs{Models: c.models(s), Alarms: c.alarms(s), Rules: c.rules(s), Routes: c.routes(s)}
+	p := &Programs{Models: c.models(s), Alarms: c.alarms(s), Rules: c.ruleProgram(newDevices(), s.Rules, s.Flows()), Routes: c.routes(s)}
 	if c.diags.HasErrors() {
 		return nil, c.diags
 	}

@@ -18,43 +18,67 @@ const (
 	RefusedDepth       Refusal = "depth"
 )
 
-// Flow is an item of the rules library that is more than a condition with actions.
-type Flow interface {
-	compile(c *compiler, d *devices) (item, bool)
-}
-
 // Rules compiles rules and flows into a program of the rules library. names resolves the expressions that have no scope
 // of their own.
-func Rules(rules []*site.Rule, flows []Flow, names Resolver) (Program, hcl.Diagnostics) {
+func Rules(rules []*site.Rule, flows []site.Flow, names Resolver) (Program, hcl.Diagnostics) {
 	c := &compiler{names: names}
-	d := newDevices()
+	return c.ruleProgram(newDevices(), rules, flows), c.diags
+}
+
+// ruleProgram compiles rules and flows, and numbers the devices that they read.
+func (c *compiler) ruleProgram(d *devices, rules []*site.Rule, flows []site.Flow) Program {
 	var items []item
 	for _, r := range rules {
+		before := len(c.diags)
 		if it, ok := c.rule(d, r); ok {
 			items = append(items, it)
 		}
+		r.Made.Explain(c.diags[before:])
 	}
 	for _, f := range flows {
-		if it, ok := f.compile(c, d); ok {
+		var it item
+		var ok bool
+		switch f := f.(type) {
+		case *site.Chain:
+			it, ok = c.chain(d, f)
+		case *site.Window:
+			it, ok = c.window(d, f)
+		case *site.Sequence:
+			it, ok = c.sequence(d, f)
+		}
+		if ok {
 			items = append(items, it)
 		}
 	}
-	return d.assemble("rules", items, false), c.diags
+	return d.assemble("rules", items, false)
 }
 
-// bound is a Resolver that knows more names: those that a flow gives a value while it runs, with the Lua of each. Such a
-// name stands before the point of the same name.
+// binding is what a flow's own name stands for while it runs.
+type binding struct {
+	lua, unit string
+	// bit: it is 0 or 1, and stands for a condition.
+	bit bool
+}
+
+// bindings finds a flow's own names; false for any other.
+type bindings func(hcl.Traversal) (binding, bool)
+
+// bound is a Resolver that knows more names: those that a flow gives a value while it runs. Such a name stands before the
+// point of the same name.
 type bound struct {
 	Resolver
-	// lua gives the Lua of a name; false when it is none of the flow's.
-	lua func(hcl.Traversal) (string, bool)
+	bind bindings
 	// strict: a name of one word that the flow does not know is refused.
 	strict bool
 }
 
 func (b *bound) name(c *checker, t hcl.Traversal, rng hcl.Range) (*node, bool) {
-	if lua, ok := b.lua(t); ok {
-		return &node{op: opName, kind: number, str: lua, rng: rng}, true
+	if x, ok := b.bind(t); ok {
+		n := &node{op: opName, kind: number, str: x.lua, unit: x.unit, rng: rng}
+		if x.bit {
+			return call(opTruth, boolean, "", rng, n), true
+		}
+		return n, true
 	}
 	if b.strict && len(t) == 1 {
 		c.refuse(rng, RefusedUnknownName, "Unknown name", "Nothing here gives %s a value.", t.RootName())
@@ -68,14 +92,94 @@ func (c *checker) refuse(rng hcl.Range, why Refusal, summary, format string, arg
 	(*c.diags)[len(*c.diags)-1].Extra = why
 }
 
+func (c *compiler) refuse(rng hcl.Range, why Refusal, summary, format string, args ...any) {
+	c.checker(c.names).refuse(rng, why, summary, format, args...)
+}
+
 // checkBound checks an expression in which a flow's names stand.
-func (c *compiler) checkBound(e site.Expr, lua func(hcl.Traversal) (string, bool), strict bool) *node {
+func (c *compiler) checkBound(e site.Expr, bind bindings, strict bool) *node {
 	if !e.Given() {
 		return nil
 	}
-	names := c.names
+	return c.checker(&bound{Resolver: c.resolver(e), bind: bind, strict: strict}).check(e.Expression)
+}
+
+// resolver is that of an expression.
+func (c *compiler) resolver(e site.Expr) Resolver {
 	if e.Scope != nil {
-		names = scopeOf(e.Scope)
+		return scopeOf(e.Scope)
 	}
-	return c.checker(&bound{Resolver: names, lua: lua, strict: strict}).check(e.Expression)
+	return c.names
+}
+
+// ofEvent is a Resolver by which a name of one word is a point of the device that a frame came from.
+type ofEvent struct {
+	Resolver
+	device *site.Device
+}
+
+func (e ofEvent) Resolve(t hcl.Traversal) (site.Ref, hcl.Diagnostics) {
+	if len(t) == 1 {
+		for _, p := range e.device.Points {
+			if p.Name == t.RootName() {
+				return site.Ref{Point: p}, nil
+			}
+		}
+	}
+	return e.Resolver.Resolve(t)
+}
+
+// checkEvent checks an expression over a frame's own values, and captured ones if there are any.
+func (c *compiler) checkEvent(e site.Expr, device *site.Device, bind bindings) *node {
+	if !e.Given() {
+		return nil
+	}
+	var r Resolver = ofEvent{c.resolver(e), device}
+	if bind != nil {
+		r = &bound{Resolver: r, bind: bind}
+	}
+	return c.checker(r).check(e.Expression)
+}
+
+// predicate writes a condition over a frame's own values as a field. It is fine that there is none.
+func (c *compiler) predicate(d *devices, o *object, name string, e site.Expr, device *site.Device, bind bindings) bool {
+	if !e.Given() {
+		return true
+	}
+	n := c.checkEvent(e, device, bind)
+	if n != nil {
+		n = c.checker(c.names).condition(n)
+	}
+	return n != nil && c.writeFunction(d, o, name, n, e.Range())
+}
+
+// writeFunction writes an expression as a field, and notes what it reads.
+func (c *compiler) writeFunction(d *devices, o *object, name string, n *node, rng hcl.Range) bool {
+	lua, ok := d.whole(n)
+	if !ok {
+		c.tooLarge(rng)
+		return false
+	}
+	o.note(d, n)
+	o.expression(name, n, lua)
+	return true
+}
+
+// note keeps what a function of the object reads.
+func (o *object) note(d *devices, nodes ...*node) {
+	o.nodes = append(o.nodes, nodes...)
+	for _, p := range points(nodes...) {
+		o.reads = append(o.reads, d.of(p.Device))
+	}
+}
+
+func numbers(list []int) string {
+	out := "{"
+	for i, n := range list {
+		if i > 0 {
+			out += ", "
+		}
+		out += formatNumber(float64(n))
+	}
+	return out + "}"
 }

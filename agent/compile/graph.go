@@ -1,18 +1,25 @@
 package compile
 
-import "github.com/hashicorp/hcl/v2"
+import (
+	"slices"
+	"strings"
+
+	"github.com/voltage-edge/voltage/agent/site"
+)
+
+const defaultDepth = 32
 
 // order checks a chain's graph and gives its nodes in the order in which they run: behind all that lead to them, then by
 // priority, then by id.
-func (ch *Chain) order(c *compiler) ([]*ChainNode, bool) {
-	nodes, incoming, ok := ch.edges(c)
+func (c *compiler) order(ch *site.Chain) ([]*site.ChainNode, bool) {
+	nodes, incoming, ok := c.edges(ch)
 	if !ok {
 		return nil, false
 	}
 	depth := map[string]int{}
-	var out []*ChainNode
+	var out []*site.ChainNode
 	for len(out) < len(nodes) {
-		var first *ChainNode
+		var first *site.ChainNode
 		for i := range ch.Nodes {
 			n := &ch.Nodes[i]
 			if waiting, open := incoming[n.ID]; !open || waiting > 0 {
@@ -23,7 +30,8 @@ func (ch *Chain) order(c *compiler) ([]*ChainNode, bool) {
 			}
 		}
 		if first == nil {
-			c.refuse(ch.Range, RefusedCycle, "Chain goes in a circle", "The nodes of the chain %s lead back to themselves: %s.", ch.Name, names(incoming))
+			path := circle(nodes, incoming)
+			c.refuse(nodes[path[0]].Range, RefusedCycle, "Chain goes in a circle", "The nodes of the chain %s lead back to themselves: %s.", ch.Name, strings.Join(path, " → "))
 			return nil, false
 		}
 		delete(incoming, first.ID)
@@ -49,9 +57,9 @@ func (ch *Chain) order(c *compiler) ([]*ChainNode, bool) {
 }
 
 // edges finds the nodes by id, and counts the edges that lead to each.
-func (ch *Chain) edges(c *compiler) (map[string]*ChainNode, map[string]int, bool) {
+func (c *compiler) edges(ch *site.Chain) (map[string]*site.ChainNode, map[string]int, bool) {
 	ok := true
-	nodes, incoming := map[string]*ChainNode{}, map[string]int{}
+	nodes, incoming := map[string]*site.ChainNode{}, map[string]int{}
 	for i := range ch.Nodes {
 		n := &ch.Nodes[i]
 		if nodes[n.ID] != nil {
@@ -74,17 +82,24 @@ func (ch *Chain) edges(c *compiler) (map[string]*ChainNode, map[string]int, bool
 	return nodes, incoming, ok
 }
 
-func names(m map[string]int) string {
-	out := ""
-	for i, name := range sortedKeys(m) {
-		if i > 0 {
-			out += ", "
+// circle is a way through the nodes that are left that comes back to where it began: each of them has one that leads to it.
+func circle(nodes map[string]*site.ChainNode, left map[string]int) []string {
+	behind := map[string]string{}
+	for _, id := range sortedKeys(left) {
+		for _, port := range sortedKeys(nodes[id].Next) {
+			for _, to := range nodes[id].Next[port] {
+				if _, open := left[to]; open && behind[to] == "" {
+					behind[to] = id
+				}
+			}
 		}
-		out += name
 	}
-	return out
-}
-
-func (c *compiler) refuse(rng hcl.Range, why Refusal, summary, format string, args ...any) {
-	c.checker(c.names).refuse(rng, why, summary, format, args...)
+	path := []string{sortedKeys(left)[0]}
+	for {
+		next := behind[path[0]]
+		if i := slices.Index(path, next); i >= 0 {
+			return append([]string{next}, path[:i+1]...)
+		}
+		path = append([]string{next}, path...)
+	}
 }

@@ -50,8 +50,9 @@ type item struct {
 // object writes a Lua table, field by field.
 type object struct {
 	b strings.Builder
-	// reads are the devices that its functions read.
+	// reads are the devices that its functions read, and nodes what they are made of.
 	reads []int
+	nodes []*node
 	// takes are the parameters of its functions.
 	takes string
 	// revised has everything that the item's revision depends on.
@@ -105,20 +106,26 @@ func list(items []string) string { return "{" + strings.Join(items, ", ") + "}" 
 // sources writes what an item reads: the devices' numbers, and the inputs with name, device and slot.
 func (d *devices) sources(o *object, nodes ...*node) []int {
 	var dev []int
-	var numbers, inputs []string
 	seen := map[int]bool{}
 	for _, p := range points(nodes...) {
-		i, slot := d.slot(p)
-		if !seen[i] {
+		if i := d.of(p.Device); !seen[i] {
 			seen[i] = true
 			dev = append(dev, i)
-			numbers = append(numbers, fmt.Sprint(i))
 		}
+	}
+	o.raw("dev", numbers(dev))
+	d.inputs(o, nodes...)
+	return dev
+}
+
+// inputs writes what an item reads: name, device and slot of each point.
+func (d *devices) inputs(o *object, nodes ...*node) {
+	var inputs []string
+	for _, p := range points(nodes...) {
+		i, slot := d.slot(p)
 		inputs = append(inputs, fmt.Sprintf("{%s, %d, %d}", quote(p.FullName()), i, slot))
 	}
-	o.raw("dev", list(numbers))
 	o.raw("inputs", list(inputs))
-	return dev
 }
 
 // assemble puts items into chunks.

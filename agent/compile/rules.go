@@ -9,21 +9,6 @@ import (
 	"github.com/voltage-edge/voltage/agent/site"
 )
 
-func (c *compiler) rules(s *site.Site) Program { return c.program(newDevices(), s) }
-
-// program compiles the rules, and numbers the devices that they read.
-func (c *compiler) program(d *devices, s *site.Site) Program {
-	var items []item
-	for _, r := range s.Rules {
-		before := len(c.diags)
-		if it, ok := c.rule(d, r); ok {
-			items = append(items, it)
-		}
-		r.Made.Explain(c.diags[before:])
-	}
-	return d.assemble("rules", items, false)
-}
-
 // rule compiles one rule.
 func (c *compiler) rule(d *devices, r *site.Rule) (item, bool) {
 	when := c.check(r.When)
@@ -36,15 +21,11 @@ func (c *compiler) rule(d *devices, r *site.Rule) (item, bool) {
 		ok = when != nil
 	}
 	ok = ok && c.live(when, r.When.Range(), "rule")
-	values := make([]*node, len(r.Sets))
-	for i, set := range r.Sets {
-		values[i] = c.setValue(set)
-		ok = ok && values[i] != nil
-	}
-	if !ok {
+	does := c.deeds(site.Actions{Sets: r.Sets, Effects: r.Effects}, c.check)
+	if !ok || !does.ok || !c.firings(r) {
 		return item{}, false
 	}
-	reads := append([]*node{when}, values...)
+	reads := append([]*node{when}, does.nodes()...)
 	c.renewed(r, reads)
 	o := &object{}
 	o.text("name", r.Name)
@@ -54,15 +35,9 @@ func (c *compiler) rule(d *devices, r *site.Rule) (item, bool) {
 		return item{}, false
 	}
 	c.timing(o, r)
-	sets := make([]string, len(r.Sets))
-	for i, set := range r.Sets {
-		lua, fits := c.set(d, o, set, values[i], i)
-		if !fits {
-			return item{}, false
-		}
-		sets[i] = lua
+	if !does.write(c, d, o) {
+		return item{}, false
 	}
-	o.raw("set", list(sets))
 	it.lua = o.finish()
 	return it, true
 }
@@ -129,9 +104,17 @@ func (c *compiler) timing(o *object, r *site.Rule) {
 	o.flag("disabled", r.Disabled)
 }
 
-// setValue checks what a rule wants to give an output, and turns it into the output's unit.
-func (c *compiler) setValue(set *site.Set) *node {
-	n := c.check(set.Value)
+// firings refuses what would swallow one edge and leave the other: what the rule did could then stand the wrong way round.
+func (c *compiler) firings(r *site.Rule) bool {
+	if r.On == "both" && (r.Cooldown > 0 || r.Throttle != nil) {
+		c.fail(r.Range, "Edges that get lost", "A rule on both edges with a cooldown or throttle would swallow one edge and act on the other. Make two rules of it, on rising and on falling.")
+		return false
+	}
+	return true
+}
+
+// setValue takes what a rule wants to give an output, and turns it into the output's unit.
+func (c *compiler) setValue(set *site.Set, n *node) *node {
 	if n == nil {
 		return nil
 	}
@@ -180,7 +163,7 @@ func (c *compiler) set(d *devices, o *object, set *site.Set, value *node, i int)
 		c.tooLarge(set.Value.Range())
 		return "", false
 	}
-	s := &object{}
+	s := &object{takes: o.takes}
 	output := set.Target
 	if set.Output != nil {
 		output = set.Output.FullName()

@@ -3,7 +3,6 @@ package compile
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -11,59 +10,24 @@ import (
 	"github.com/voltage-edge/voltage/agent/site"
 )
 
-// Sequence waits for frames that come one after the other, or stay away.
-type Sequence struct {
-	Name  string
-	Steps []Step
-	// Every: a new attempt starts when one has done its first Group steps (0: 1). Else there is one attempt.
-	Every bool
-	Group int
-	// Within is the longest time from the first captured frame; 0: any.
-	Within time.Duration
-	// Strict: a frame that an attempt has no use for breaks it.
-	Strict bool
-	Range  hcl.Range
-}
-
-// Step is one step: a part, which may repeat, or all or any of several.
-type Step struct {
-	Part
-	// Repeat: the part matches Min to Max times; Max 0: any number.
-	Repeat   bool
-	Min, Max int
-	All, Any []Part
-}
-
-// Part is a frame of a device that meets a condition, or its absence.
-type Part struct {
-	// As names the captured frame.
-	As     string
-	Device *site.Device
-	// Where has the frame's points by their own names, and captured ones as NAME.POINT, NAME[0].POINT, NAME[-1].POINT.
-	Where site.Expr
-	// Absent: no such frame for the time For; in All it may be 0: not before the others.
-	Absent bool
-	For    time.Duration
-}
-
 // sequenceWriter writes a sequence's steps.
 type sequenceWriter struct {
 	c     *compiler
 	d     *devices
-	s     *Sequence
-	names map[string]bool
+	s     *site.Sequence
+	names map[string]*site.Device
 	o     *object
 	ok    bool
 }
 
-func (s *Sequence) compile(c *compiler, d *devices) (item, bool) {
-	w := &sequenceWriter{c: c, d: d, s: s, names: map[string]bool{}, o: &object{takes: "C"}, ok: true}
+func (c *compiler) sequence(d *devices, s *site.Sequence) (item, bool) {
+	w := &sequenceWriter{c: c, d: d, s: s, names: map[string]*site.Device{}, o: &object{takes: "C"}, ok: true}
 	var sources []*site.Device
 	seen := map[*site.Device]bool{}
 	var repeated []string
-	for _, p := range s.parts() {
+	for _, p := range s.Parts() {
 		if p.As != "" {
-			w.names[p.As] = true
+			w.names[p.As] = p.Device
 		}
 		if !seen[p.Device] {
 			seen[p.Device] = true
@@ -77,6 +41,7 @@ func (s *Sequence) compile(c *compiler, d *devices) (item, bool) {
 	}
 	w.o.text("name", s.Name)
 	w.o.text("kind", "sequence")
+	w.refuse()
 	steps := make([]string, len(s.Steps))
 	for i, step := range s.Steps {
 		steps[i] = w.step(step)
@@ -89,24 +54,18 @@ func (s *Sequence) compile(c *compiler, d *devices) (item, bool) {
 		w.o.number("within", millis(s.Within))
 	}
 	w.o.raw("repeated", list(repeated))
+	w.o.number("priority", float64(s.Priority))
+	w.o.flag("disabled", s.Disabled)
+	does := c.deeds(s.Actions, func(e site.Expr) *node { return c.checkBound(e, w.captured, false) })
+	w.ok = does.ok && does.write(c, d, w.o) && w.ok
 	dev, fields := w.fields(sources)
 	w.o.raw("dev", numbers(dev))
 	w.o.raw("fields", fields)
+	d.inputs(w.o, w.o.nodes...)
 	if !w.ok {
 		return item{}, false
 	}
 	return item{lua: w.o.finish(), dev: append(w.o.reads, dev...), name: s.Name}, true
-}
-
-func (s *Sequence) parts() []Part {
-	var out []Part
-	for _, step := range s.Steps {
-		if len(step.All)+len(step.Any) == 0 {
-			out = append(out, step.Part)
-		}
-		out = append(append(out, step.All...), step.Any...)
-	}
-	return out
 }
 
 // fields are the values that a captured frame of each device has: all its points.
@@ -127,7 +86,7 @@ func (w *sequenceWriter) fields(sources []*site.Device) (dev []int, lua string) 
 	return dev, list(out)
 }
 
-func (w *sequenceWriter) step(step Step) string {
+func (w *sequenceWriter) step(step site.Step) string {
 	switch {
 	case len(step.All) > 0:
 		return "{ all = " + w.list("all", step.All) + " }"
@@ -148,7 +107,7 @@ func (w *sequenceWriter) step(step Step) string {
 	return "{ " + o.b.String() + " }"
 }
 
-func (w *sequenceWriter) list(kind string, parts []Part) string {
+func (w *sequenceWriter) list(kind string, parts []site.Part) string {
 	out := make([]string, len(parts))
 	for i, p := range parts {
 		if p.Absent && p.For <= 0 && kind == "any" {
@@ -161,7 +120,7 @@ func (w *sequenceWriter) list(kind string, parts []Part) string {
 	return list(out)
 }
 
-func (w *sequenceWriter) part(p Part) *object {
+func (w *sequenceWriter) part(p site.Part) *object {
 	o := &object{takes: "C"}
 	o.raw("dev", fmt.Sprint(w.d.of(p.Device)))
 	o.revised.WriteString("dev=" + quote(p.Device.Name) + ";")
@@ -174,13 +133,15 @@ func (w *sequenceWriter) part(p Part) *object {
 	}
 	w.ok = w.c.predicate(w.d, o, "where", p.Where, p.Device, w.captured) && w.ok
 	w.o.reads = append(w.o.reads, o.reads...)
+	w.o.nodes = append(w.o.nodes, o.nodes...)
 	return o
 }
 
-// captured is the Lua of a value of a captured frame.
-func (w *sequenceWriter) captured(t hcl.Traversal) (string, bool) {
-	if !w.names[t.RootName()] || len(t) < 2 {
-		return "", false
+// captured is a value of a captured frame.
+func (w *sequenceWriter) captured(t hcl.Traversal) (binding, bool) {
+	device := w.names[t.RootName()]
+	if device == nil || len(t) < 2 {
+		return binding{}, false
 	}
 	name, index := t.RootName(), "nil"
 	if key, ok := t[1].(hcl.TraverseIndex); ok && key.Key.Type() == cty.Number {
@@ -189,13 +150,51 @@ func (w *sequenceWriter) captured(t hcl.Traversal) (string, bool) {
 		t = t[1:]
 	}
 	if len(t) != 2 {
-		return "", false
+		return binding{}, false
 	}
 	value, ok := t[1].(hcl.TraverseAttr)
 	if !ok {
-		return "", false
+		return binding{}, false
 	}
-	return fmt.Sprintf("H.captured(C, %s, %s, %s)", quote(name), index, quote(value.Name)), true
+	b := binding{lua: fmt.Sprintf("H.captured(C, %s, %s, %s)", quote(name), index, quote(value.Name))}
+	if p := device.Point(value.Name); p != nil {
+		b.unit, b.bit = p.Unit, p.Bool
+	}
+	return b, true
+}
+
+// refuse tells which steps can't stand where they do: what they mean there is not clear.
+func (w *sequenceWriter) refuse() {
+	steps := w.s.Steps
+	for i, step := range steps {
+		if !step.Repeat {
+			continue
+		}
+		last := i == len(steps)-1
+		open := !last && (step.Max == 0 || step.Max > step.Min)
+		switch {
+		case step.Min == 0 && (i == 0 || last):
+			w.failAt(step, "The first and the last step can't be passed over: min is 1 at least.")
+		case open && steps[i+1].Absent:
+			w.failAt(step, "A repeat without a fixed number can't stand before what must not come: it is not known when the waiting begins. Give it a min and max that are equal.")
+		case open && w.s.Every && !w.s.Strict && i+1 == max(w.s.Group, 1):
+			w.failAt(step, "A repeat without a fixed number can't end a group: it is not known when the next attempt begins. Give it a min and max that are equal, or another group.")
+		case open && w.s.Strict && steps[i+1].Repeat:
+			w.failAt(step, "In a strict sequence a repeat without a fixed number can't stand before another repeat: it is not known to which of them a frame belongs.")
+		}
+	}
+	if w.s.Strict && w.s.Group > 1 {
+		w.fail("A strict sequence begins an attempt at each frame: it has no group.")
+	}
+}
+
+func (w *sequenceWriter) failAt(step site.Step, text string) {
+	rng := step.Range
+	if rng.Empty() {
+		rng = w.s.Range
+	}
+	w.c.fail(rng, "Sequence not possible", "%s", text)
+	w.ok = false
 }
 
 func (w *sequenceWriter) fail(text string) {

@@ -12,13 +12,14 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/voltage-edge/voltage/agent/compile"
+	"github.com/voltage-edge/voltage/agent/site"
 	"github.com/voltage-edge/voltage/lua/luatest"
 )
 
 // stepDraw is a step with what it means: a frame of a device whose point is above a number, or above that of the first
 // captured frame.
 type stepDraw struct {
-	compile.Step
+	site.Step
 	device, point int
 	above         float64
 	relative      bool
@@ -26,14 +27,14 @@ type stepDraw struct {
 
 // sequenceDraw is a sequence with what it means.
 type sequenceDraw struct {
-	*compile.Sequence
+	*site.Sequence
 	steps []stepDraw
 }
 
 // drawSequence draws frames, repeats and waits, as a site may have them: no repeat before a wait, and none that begins an
 // attempt of many.
 func drawSequence(t *rapid.T, name string, n *names) sequenceDraw {
-	s := sequenceDraw{Sequence: &compile.Sequence{Name: name, Every: rapid.Bool().Draw(t, "every"), Group: 1}}
+	s := sequenceDraw{Sequence: &site.Sequence{Name: name, Every: rapid.Bool().Draw(t, "every"), Group: 1}}
 	if rapid.Bool().Draw(t, "bounded") {
 		s.Within = time.Duration(rapid.SampledFrom([]int{1000, 3000, 8000}).Draw(t, "within")) * time.Millisecond
 	}
@@ -236,7 +237,7 @@ func TestSequencesOnRandomStreams(t *testing.T) {
 	n := flowNames()
 	k := keys("sequences", "rules")
 	rapid.Check(t, func(t *rapid.T) {
-		var flows []compile.Flow
+		var flows []site.Flow
 		var all []*tries
 		for i := range rapid.IntRange(1, 4).Draw(t, "sequences") {
 			s := drawSequence(t, fmt.Sprintf("s%d", i), n)

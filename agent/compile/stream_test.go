@@ -175,6 +175,9 @@ func genRule(t *rapid.T, i int) (*site.Rule, int, int) {
 	if rapid.IntRange(0, 3).Draw(t, "throttled") == 0 {
 		r.Throttle = &site.Throttle{Count: rapid.IntRange(1, 3).Draw(t, "count"), Per: 4 * time.Second}
 	}
+	if r.On == "both" { // which has neither
+		r.Cooldown, r.Throttle = 0, nil
+	}
 	text := fmt.Sprintf("device.d%d.p%d", device, point)
 	if rapid.IntRange(0, 3).Draw(t, "hysteresis") == 0 {
 		r.Hysteresis = &site.Hysteresis{On: float64(rapid.IntRange(-1, 1).Draw(t, "h")), Off: float64(rapid.IntRange(-1, 1).Draw(t, "off"))}

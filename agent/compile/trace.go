@@ -58,7 +58,7 @@ type TracedPart struct {
 func Explain(s *site.Site, name string) (*Trace, bool) {
 	c := &compiler{}
 	d := newDevices()
-	program := c.program(d, s)
+	program := c.ruleProgram(d, s.Rules, s.Flows())
 	for _, r := range s.Rules {
 		if r.Name != name {
 			continue
@@ -69,8 +69,8 @@ func Explain(s *site.Site, name string) (*Trace, bool) {
 			return nil, false
 		}
 		t.expression("when", r.When.Range(), when, false)
-		for i, set := range r.Sets {
-			if v := c.setValue(r.Sets[i]); v != nil {
+		for _, set := range r.Sets {
+			if v := c.setValue(set, c.check(set.Value)); v != nil {
 				t.expression("set "+set.Target, set.Value.Range(), v, false)
 			}
 		}

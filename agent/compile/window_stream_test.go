@@ -154,7 +154,7 @@ func aggregated(entries []entry) map[string]any {
 }
 
 // windowOutputs are what a window puts out until end, found by looking at all entries anew.
-func windowOutputs(w *compile.Window, all []entry, end int64) []string {
+func windowOutputs(w *site.Window, all []entry, end int64) []string {
 	var out []string
 	put := func(at int64, entries []entry) {
 		if len(entries) == 0 || at > end {
@@ -233,13 +233,13 @@ func TestWindowsOnRandomStreams(t *testing.T) {
 	n := flowNames()
 	k := keys("windows", "rules")
 	rapid.Check(t, func(t *rapid.T) {
-		var flows []compile.Flow
-		var windows []*compile.Window
+		var flows []site.Flow
+		var windows []*site.Window
 		for i := range rapid.IntRange(1, 6).Draw(t, "windows") {
 			length := func(name string) time.Duration {
 				return time.Duration(rapid.SampledFrom([]int{500, 1000, 1500, 4000}).Draw(t, name)) * time.Millisecond
 			}
-			w := &compile.Window{
+			w := &site.Window{
 				Name: fmt.Sprintf("w%d", i), Kind: rapid.SampledFrom([]string{"tumbling", "hopping", "sliding", "session", "count", "state"}).Draw(t, "kind"),
 				Size: length("size"), Every: length("every"), Gap: length("gap"), Count: rapid.IntRange(1, 4).Draw(t, "count"),
 				CountEvery: rapid.IntRange(0, 5).Draw(t, "count_every"), Source: n.devices[fmt.Sprintf("d%d", rapid.IntRange(0, 1).Draw(t, "source"))],
@@ -257,9 +257,9 @@ func TestWindowsOnRandomStreams(t *testing.T) {
 				w.Having = flowExpr(t, "count > 1")
 			}
 			for _, a := range windowAggregates {
-				w.Aggregates = append(w.Aggregates, compile.Aggregate{Function: a, Value: flowExpr(t, "p1"), As: a})
+				w.Aggregates = append(w.Aggregates, site.Aggregate{Function: a, Value: flowExpr(t, "p1"), As: a})
 			}
-			w.Aggregates = append(w.Aggregates, compile.Aggregate{Function: "count", As: "frames"})
+			w.Aggregates = append(w.Aggregates, site.Aggregate{Function: "count", As: "frames"})
 			flows, windows = append(flows, w), append(windows, w)
 		}
 		p, diags := compile.Rules(nil, flows, n)

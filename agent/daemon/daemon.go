@@ -63,6 +63,7 @@ type Agent struct {
 	times     ruleTimes
 	explained explained
 	measured  measured
+	actions   actionCounts
 	shadows   shadows
 	all       sync.WaitGroup // of goroutines that end by themselves
 
@@ -115,6 +116,9 @@ func Run(ctx context.Context, o Options) error {
 func (a *Agent) fromLibraries(events []event.Event) {
 	for _, e := range events {
 		a.control.Handle(e)
+		if e.Kind == event.Action {
+			a.carryOut(e)
+		}
 	}
 	if err := a.journal.AppendEvents(events); err != nil {
 		a.log.Error("events are not in the journal", "count", len(events), "error", err)

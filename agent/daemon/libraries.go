@@ -251,7 +251,7 @@ func (a *Agent) programRevisions() map[string]string {
 // items counts what each library has to do.
 func (a *Agent) items() map[string]int {
 	s := a.current()
-	return map[string]int{"models": len(s.Models), "alarms": len(s.Alarms), "rules": len(s.Rules), "routes": len(s.Routes)}
+	return map[string]int{"models": len(s.Models), "alarms": len(s.Alarms), "rules": len(s.Rules) + len(s.Flows()), "routes": len(s.Routes)}
 }
 
 // LoadLibrary loads a library from a file, or the one that the site says again.

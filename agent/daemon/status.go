@@ -23,7 +23,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 		Site: s.Name, Version: a.o.Version, Revision: s.Revision, Started: a.started.UTC(), API: a.server.URL(),
 		Store: storeStatus(a.store.Status()), Intake: intakeStatus(a.intake.Status()), Journal: a.journalStatus(),
 		Plugins: []api.PluginStatus{}, Channels: []api.ChannelStatus{}, Devices: []api.DeviceStatus{}, Sinks: []api.SinkStatus{},
-		Schedules: scheduleStatus(s, a.now()),
+		Schedules: scheduleStatus(s, a.now()), Actions: a.actions.status(),
 	}
 	h := a.host.Status()
 	for _, p := range h.Plugins {

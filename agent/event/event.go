@@ -15,9 +15,15 @@ const (
 	Request = "request"
 	// Alarm is a transition of an alarm. Fields: alarm, event, by, comment, value, quality, text, and the state after it.
 	Alarm = "alarm"
-	// Rule is a rule that fired or failed, or what somebody did to one. Fields: rule, event (fired, ended, error, parked; of
-	// somebody: unparked, created, changed, deleted, enabled, disabled), edge, rev, why, error, by.
+	// Rule is a rule or flow that fired or failed, or what somebody did to one. Fields: rule, event (fired, ended, error, parked; of
+	// somebody: unparked, created, changed, deleted, enabled, disabled), edge, rev, why, error, by; of a chain actions, of a window
+	// or sequence captures, as JSON.
 	Rule = "rule"
+	// Action is an alarm that a rule or flow wants raised or cleared. Fields: rule, action (raise, clear), alarm, priority,
+	// message, rev, why; of one that could not be carried out event (failed) and error, and the rest as it was asked.
+	Action = "action"
+	// Publish is an event that a rule or flow publishes. Fields: publish (its name), rule, rev, fields (JSON, by name).
+	Publish = "publish"
 	// Write is what was written to a device. Fields: output, value, old, owner, priority, rev, why, request, outcome
 	// (written, failed, mismatch), answer, read_back, took (ms).
 	Write = "write"

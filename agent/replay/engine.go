@@ -54,6 +54,9 @@ type Engine struct {
 	waiting []store.Frame
 	events  []event.Event
 	judged  []control.Judgement
+	// asked are actions to be carried out, and acts tells that the site has any.
+	asked []event.Event
+	acts  bool
 }
 
 // Open starts a scratch Redis for a site. The caller closes the engine.
@@ -222,6 +225,9 @@ func (e *Engine) took(now int64, events []event.Event) error {
 		ev.ID = ""
 		e.events = append(e.events, ev)
 		e.wait(e.virtual.Follow(ev, now))
+		if ev.Kind == event.Action {
+			e.asked = append(e.asked, ev)
+		}
 		if ev.Kind != event.Request || e.arbiter == nil {
 			continue
 		}

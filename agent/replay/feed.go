@@ -120,7 +120,7 @@ func (f *feed) depth() int {
 		return d
 	}
 	s := f.past.o.Site
-	return min(deepest, max(1, eventsKept/(eventsPerItem*max(1, len(s.Rules)+len(s.Alarms)))))
+	return min(deepest, max(1, eventsKept/(eventsPerItem*max(1, len(s.Rules)+len(s.Flows())+len(s.Alarms)))))
 }
 
 func (f *feed) read(ctx context.Context) error {

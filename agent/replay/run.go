@@ -38,7 +38,7 @@ func RunScenario(ctx context.Context, sc Scenario, s *site.Site, programs *compi
 	if err != nil {
 		return nil, err
 	}
-	r := &run{engine: e, plant: plant, start: sc.Start}
+	r := &run{engine: e, plant: plant, start: sc.Start, before: sc.Start - 1}
 	for _, step := range sc.Steps {
 		if err := r.step(ctx, step); err != nil {
 			return r.failures, err
@@ -49,10 +49,12 @@ func RunScenario(ctx context.Context, sc Scenario, s *site.Site, programs *compi
 
 // run is a scenario under way.
 type run struct {
-	engine   *Engine
-	plant    *Plant
-	start    int64
-	at       time.Duration
+	engine *Engine
+	plant  *Plant
+	start  int64
+	at     time.Duration
+	// before is the clock of the step before; less than the start: this is the first.
+	before   int64
 	failures []Failure
 }
 
@@ -92,6 +94,7 @@ func (r *run) step(ctx context.Context, s Step) error {
 			return err
 		}
 	}
+	r.before = t
 	return nil
 }
 
@@ -120,6 +123,16 @@ func (r *run) expect(ctx context.Context, x Expectation) error {
 	}
 	for _, e := range x.Idle {
 		if err := r.rule(ctx, e, false); err != nil {
+			return err
+		}
+	}
+	for _, e := range x.Fired {
+		if err := r.fired(ctx, e, true); err != nil {
+			return err
+		}
+	}
+	for _, e := range x.Quiet {
+		if err := r.fired(ctx, e, false); err != nil {
 			return err
 		}
 	}
@@ -153,6 +166,26 @@ func (r *run) rule(ctx context.Context, e Entry, want bool) error {
 			expected = "not true"
 		}
 		r.fail(e, ruleSaw(rule), "rule %s: expected %s, got %s", e.Name, expected, rule.State)
+	}
+	return nil
+}
+
+// fired expects that a rule or flow fired since the step before, or did not.
+func (r *run) fired(ctx context.Context, e Entry, want bool) error {
+	rule, err := r.engine.Rule(ctx, e.Name)
+	if err != nil {
+		return fmt.Errorf("%s: rule %q: %w", place(e.Range), e.Name, err)
+	}
+	if got := !rule.LastFire.IsZero() && rule.LastFire.UnixMilli() > r.before; got != want {
+		saw := "it never fired"
+		if !rule.LastFire.IsZero() {
+			saw = fmt.Sprintf("it fired last at %s", (time.Duration(rule.LastFire.UnixMilli()-r.start) * time.Millisecond))
+		}
+		if want {
+			r.fail(e, saw, "rule %s: expected to have fired since the step before", e.Name)
+		} else {
+			r.fail(e, saw, "rule %s: expected not to have fired since the step before", e.Name)
+		}
 	}
 	return nil
 }

@@ -42,6 +42,8 @@ type Entry struct {
 
 // Expectation is what an expect block says.
 type Expectation struct {
+	// Fired are rules, chains, windows and sequences that fired since the step before, Quiet those that did not.
+	Fired, Quiet []Entry
 	// Outputs by number; Rules that are true, and Idle ones that are not; Alarms that are active or normal, or at a level.
 	Outputs, Rules, Idle, Alarms []Entry
 	// Within is how far an output may be off.
@@ -59,7 +61,7 @@ var (
 		Blocks:     []hcl.BlockHeaderSchema{{Type: "expect"}},
 	}
 	expectSchema = &hcl.BodySchema{
-		Attributes: []hcl.AttributeSchema{{Name: "output"}, {Name: "rule"}, {Name: "idle"}, {Name: "alarm"}, {Name: "within"}},
+		Attributes: []hcl.AttributeSchema{{Name: "output"}, {Name: "rule"}, {Name: "idle"}, {Name: "fired"}, {Name: "quiet"}, {Name: "alarm"}, {Name: "within"}},
 	}
 )
 
@@ -176,6 +178,7 @@ func (d *decoder) expect(b *hcl.Block) Expectation {
 	c := d.content(b.Body, expectSchema)
 	e := Expectation{
 		Outputs: d.entries(c.Attributes["output"], cty.Number), Rules: d.names(c.Attributes["rule"]), Idle: d.names(c.Attributes["idle"]),
+		Fired: d.names(c.Attributes["fired"]), Quiet: d.names(c.Attributes["quiet"]),
 		Alarms: d.entries(c.Attributes["alarm"], cty.String), Within: defaultWithin,
 	}
 	for _, a := range e.Alarms {

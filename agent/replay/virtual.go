@@ -11,7 +11,7 @@ import (
 
 // startVirtual brings what is known of virtual devices at the beginning in, before any other frame.
 func (e *Engine) startVirtual(ctx context.Context, s *site.Site) error {
-	e.virtual = virtual.New(s)
+	e.virtual, e.acts = virtual.New(s), s.Acts()
 	now := e.Now()
 	e.wait(e.virtual.Start(now))
 	if e.virtual.HasAlarms() {
@@ -32,10 +32,10 @@ func (e *Engine) wait(frames []virtual.Frame) {
 }
 
 // interrupts tells whether virtual devices may give frames until now, so that the frames of others go one by one: rules that
-// read the state of an alarm have it with the frame behind the one that it changed at.
+// read the state of an alarm have it with the frame behind the one that it changed at, and what rules raise is raised at its time.
 func (e *Engine) interrupts(now int64) bool {
 	due := e.virtual.Due()
-	return e.virtual.HasAlarms() || due != 0 && due <= now
+	return e.acts || e.virtual.HasAlarms() || due != 0 && due <= now
 }
 
 // due is when something happens by the clock alone; 0: nothing does.
@@ -64,6 +64,9 @@ const mostRounds = 1000
 // settle takes the frames in that wait, and those that follow from them.
 func (e *Engine) settle(ctx context.Context) error {
 	for range mostRounds {
+		if err := e.carryOut(ctx); err != nil {
+			return err
+		}
 		if len(e.waiting) == 0 {
 			return nil
 		}

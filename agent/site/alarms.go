@@ -54,7 +54,11 @@ func (l *loader) alarm(in instance, c *content) *Alarm {
 // condition takes an expression over live values, and checks its names. It is not sound when something is wrong with it
 // or with what it refers to.
 func (l *loader) condition(c *content, name string, s *Scope) (Expr, bool) {
-	e := c.expression(name)
+	return l.live(c.expression(name), s, nil)
+}
+
+// live is condition for an expression, in which a flow's own names may stand. Nil is not sound.
+func (l *loader) live(e hcl.Expression, s *Scope, names ownNames) (Expr, bool) {
 	if e == nil {
 		return Expr{}, false
 	}
@@ -63,7 +67,7 @@ func (l *loader) condition(c *content, name string, s *Scope) (Expr, bool) {
 		return Expr{}, false
 	}
 	expr := Expr{Expression: x, Scope: s}
-	refs, ok := l.checkLive(expr)
+	refs, ok := l.checkNames(expr, names)
 	for _, r := range refs {
 		ok = ok && !r.bad
 	}

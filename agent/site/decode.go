@@ -114,7 +114,7 @@ func (l *loader) decodeAttribute(c *content, name string, nameRange hcl.Range, e
 // keptAsWritten tells whether an attribute is not a value yet: its owner reads the expression.
 func keptAsWritten(t schema.Type) bool {
 	switch t {
-	case condition, reference, references, conditions, outputs, table, typeName, properties:
+	case condition, reference, references, conditions, outputs, edges, table, typeName, properties:
 		return true
 	}
 	return false

@@ -101,7 +101,8 @@ func attribute(name string, t schema.Type, doc string) schema.Attribute {
 func constructs() []*construct {
 	return []*construct{
 		siteBlock(), variableBlock(), localsBlock(), storeBlock(), journalBlock(), apiBlock(), pluginBlock(), libraryBlock(),
-		channelBlock(), deviceBlock(), profileBlock(), templateBlock(), modelBlock(), alarmBlock(), ruleBlock(), ruleTemplateBlock(), scheduleBlock(), sinkBlock(), routeBlock(),
+		channelBlock(), deviceBlock(), profileBlock(), templateBlock(), modelBlock(), alarmBlock(), ruleBlock(), ruleTemplateBlock(),
+		chainBlock(), windowBlock(), sequenceBlock(), scheduleBlock(), sinkBlock(), routeBlock(),
 	}
 }
 

@@ -99,7 +99,7 @@ func ruleBlock() *construct {
 	return &construct{
 		Name: "rule", Label: "NAME", ForEach: true,
 		Body: schema.Block{
-			Doc: "A condition with actions.",
+			Doc: "A condition with actions: wishes for outputs, alarms, events. It has one of them at least. See [actions](#actions).",
 			Attributes: []schema.Attribute{
 				required(attribute("when", condition, "The condition; with hysteresis a number.")),
 				choice("on", "while", "When it acts: `while` the condition holds (its requests end with it), or on its `rising` or `falling` edge, or on `both`.", "while", "rising", "falling", "both"),
@@ -108,11 +108,9 @@ func ruleBlock() *construct {
 				duration("keep_for", "0s", 0, "How long the rule goes on after the condition no longer holds."),
 				duration("cooldown", "0s", 0, "The shortest time between two firings."),
 				choice("unknown", "hold", "What an unknown condition does: `hold` keeps the state, `false` and `true` count as that.", "hold", "false", "true"),
-				{Name: "priority", Type: schema.Int, Default: 50.0, Min: number(0), Max: number(100), Doc: "Of several requests for one output the highest wins."},
-				{Name: "enabled", Type: schema.Bool, Default: true, Doc: "Whether it works at all."},
-				descriptionAttribute,
+				priorityAttribute, enabledAttribute, descriptionAttribute,
 			},
-			Blocks: []schema.Nested{
+			Blocks: slices.Concat([]schema.Nested{
 				{Name: "hysteresis", Block: schema.Block{
 					Doc: "Makes a condition of a number: it holds beyond `on`, and no longer beyond `off`.",
 					Attributes: []schema.Attribute{
@@ -127,14 +125,7 @@ func ruleBlock() *construct {
 						{Name: "per", Type: schema.Duration, Required: true, Min: span(time.Millisecond), Max: span(longTime), Doc: "In which time."},
 					},
 				}},
-				{Name: "set", Required: true, Many: true, Block: schema.Block{
-					Doc: "A wish for an output. The label is an action (`bess.power`) or a point (`battery.setpoint`); in a rule with for_each also `charger[each.key].power`.",
-					Attributes: []schema.Attribute{
-						required(attribute("value", condition, "What it is set to.")),
-						{Name: "ttl", Type: schema.Duration, Min: span(time.Millisecond), Max: span(longTime), Doc: "How long the wish stands unless it is renewed; left out: until the rule withdraws it."},
-					},
-				}},
-			},
+			}, actionBlocks("until the rule withdraws it")),
 		},
 		Example: "rule \"peak_shaving\" {\n  when     = device.grid_meter.power > 80 && model.bess.soc > 20\n  for      = \"2s\"\n  priority = 50\n  set \"bess.power\" {\n    value = device.grid_meter.power - 80\n    ttl   = \"30s\"\n  }\n}\n",
 	}

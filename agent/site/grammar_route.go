@@ -7,7 +7,7 @@ import (
 )
 
 // eventKinds are the kinds of events that a route may name.
-var eventKinds = []string{"agent", "alarm", "arbitration", "device", "library", "plugin", "request", "rule", "write"}
+var eventKinds = []string{"action", "agent", "alarm", "arbitration", "device", "library", "plugin", "publish", "request", "rule", "write"}
 
 // qualityClasses are the classes of quality.
 var qualityClasses = []string{"good", "uncertain", "bad"}

@@ -258,6 +258,9 @@ func (l *loader) hashAll() {
 	for _, x := range s.Schedules {
 		put("schedule", x.Name, func(d *digest) { d.text(x.written...) })
 	}
+	for _, x := range s.Flows() {
+		put(x.FlowKind(), x.FlowName(), func(d *digest) { d.flow(l, x) })
+	}
 	for _, k := range s.Sinks {
 		put("sink", k.Name, func(d *digest) {
 			d.plugin(l.site, k.Plugin)
@@ -342,10 +345,5 @@ func (d *digest) rule(l *loader, r *Rule) {
 	if t := r.Throttle; t != nil {
 		d.int(int64(t.Count), int64(t.Per))
 	}
-	for _, s := range r.Sets {
-		d.text(s.Target, s.Output.FullName())
-		d.number(s.Factor)
-		d.int(int64(s.TTL))
-		d.expression(l, s.Value)
-	}
+	d.actions(l, Actions{Sets: r.Sets, Effects: r.Effects})
 }

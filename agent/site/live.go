@@ -65,7 +65,13 @@ func (l *loader) native(e hcl.Expression) (hclsyntax.Expression, bool) {
 
 // checkLive checks the names of an expression over live values. It is not ok when one of them is wrong, or refers to
 // what is wrong.
-func (l *loader) checkLive(e Expr) (refs []*liveNode, ok bool) {
+func (l *loader) checkLive(e Expr) (refs []*liveNode, ok bool) { return l.checkNames(e, nil) }
+
+// ownNames tells whether a name is one that a flow gives a value while it runs, and what is wrong with it.
+type ownNames func(t hcl.Traversal) (own bool, diags hcl.Diagnostics)
+
+// checkNames is checkLive for an expression in which a flow's own names stand.
+func (l *loader) checkNames(e Expr, names ownNames) (refs []*liveNode, ok bool) {
 	ok = true
 	for _, t := range e.Scope.liveNames(e.Expression.(hclsyntax.Expression)) {
 		if root := t.RootName(); root == rootVariable || root == rootEach {
@@ -73,6 +79,13 @@ func (l *loader) checkLive(e Expr) (refs []*liveNode, ok bool) {
 			l.take(diags)
 			ok = ok && good
 			continue
+		}
+		if names != nil {
+			if own, diags := names(t); own {
+				l.take(diags)
+				ok = ok && !diags.HasErrors()
+				continue
+			}
 		}
 		ref, quiet, diags := e.Scope.resolve(t)
 		l.take(diags)

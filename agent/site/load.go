@@ -136,6 +136,7 @@ func (l *loader) load() {
 	l.bindTemplates()
 	checkAlarms()
 	l.loadRules()
+	l.loadFlows()
 	l.loadSinks()
 	l.loadRoutes()
 	l.keepSound()

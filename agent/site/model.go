@@ -28,6 +28,9 @@ type Site struct {
 	Rules     []*Rule
 	// RuleTemplates are those of the agent and of the site, by name.
 	RuleTemplates []*RuleTemplate
+	Chains        []*Chain
+	Windows       []*Window
+	Sequences     []*Sequence
 	Sinks         []*Sink
 	Routes        []*Route
 	Schedules     []*Schedule
@@ -352,6 +355,7 @@ type Rule struct {
 	Unknown     Unknown
 	Priority    int // 0 to 100, the higher wins
 	Sets        []*Set
+	Effects     []*Effect
 	Disabled    bool
 	Description string
 	// Made is set when a template made the rule.

@@ -170,6 +170,8 @@ func detailOf(old, new *Site, key string) string {
 		return channelDetail(old, new, old.Channel(name), new.Channel(name))
 	case "rule":
 		return ruleDetail(old.Rule(name), new.Rule(name))
+	case "chain", "window", "sequence":
+		return flowDetail(old.Flow(name), new.Flow(name))
 	case "alarm":
 		return alarmDetail(old.Alarm(name), new.Alarm(name))
 	}

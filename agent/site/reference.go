@@ -25,6 +25,7 @@ func WriteReference(w io.Writer) error {
 		}
 	}
 	b.WriteString(referenceExpressions)
+	b.WriteString(referenceFlows)
 	b.WriteString(referenceTime)
 	b.WriteString(referenceTables)
 	writeFunctions(b)

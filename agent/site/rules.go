@@ -43,31 +43,9 @@ func (l *loader) rule(in instance) (*Rule, bool) {
 	}
 	var sound bool
 	r.When, sound = l.condition(c, "when", in.scope)
-	targets := map[*Point]hcl.Range{}
-	c.each("set", func(b *content) {
-		set, ok := l.set(r, b, in.scope)
-		sound = sound && ok
-		r.Sets = append(r.Sets, set)
-		if set.Output == nil {
-			return
-		}
-		if before, twice := targets[set.Output]; twice {
-			l.fail(b.labelRange, "Output set twice", "This rule sets %s already, at %s.", set.Output.FullName(), lineOf(before))
-		}
-		targets[set.Output] = b.labelRange
-	})
-	return r, sound && !c.bad
-}
-
-func (l *loader) set(r *Rule, c *content, s *Scope) (*Set, bool) {
-	set := &Set{Target: c.label, TTL: c.duration("ttl"), Range: c.rng}
-	sound := l.target(set, c, s)
-	var ok bool
-	set.Value, ok = l.condition(c, "value", s)
-	if !c.given("ttl") && !c.bad && r.On != "while" {
-		l.warn(c.rng, "Wish without an end", "A rule that acts on an edge does not withdraw what it set: without a ttl %s holds this value until another rule or person sets it.", set.Target)
-	}
-	return set, sound && ok
+	does, ok := l.firing(c, in.scope, nil, r.On != "while")
+	r.Sets, r.Effects = does.Sets, does.Effects
+	return r, sound && ok && !c.bad
 }
 
 // targetPattern takes the label of a set block apart: [device.|model.]NAME[KEY].ACTION.

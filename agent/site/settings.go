@@ -161,7 +161,7 @@ func (l *loader) loadLibrary(b *block) {
 
 // declareAll makes the names of all blocks known before any is read, so that they can refer to each other in any order.
 func (l *loader) declareAll() {
-	for _, kind := range []string{"channel", "device", "model", "alarm", "rule", "sink", "route", "schedule"} {
+	for _, kind := range []string{"channel", "device", "model", "alarm", "rule", "chain", "window", "sequence", "sink", "route", "schedule"} {
 		for _, b := range l.blocks[kind] {
 			l.declare(b)
 		}
@@ -171,7 +171,19 @@ func (l *loader) declareAll() {
 			l.fail(m.label, "Duplicate name", "There is a device %q already, at %s; devices and models share one space of names.", m.name, lineOf(d.rng))
 		}
 	}
+	for i, kind := range flowKinds {
+		for _, b := range l.blocks[kind] {
+			for _, other := range flowKinds[:i] {
+				if d := l.site.index.find(other, b.name); d != nil {
+					l.fail(b.label, "Duplicate name", "There is a %s %q already, at %s; rules, chains, windows and sequences share one space of names, as requests and events go by them.", other, b.name, lineOf(d.rng))
+				}
+			}
+		}
+	}
 }
+
+// flowKinds are the blocks that share the rules' space of names: requests and events go by them.
+var flowKinds = []string{"rule", "chain", "window", "sequence"}
 
 func (l *loader) declare(b *block) {
 	b.entry = &entry{kind: b.kind.Name, name: b.name, rng: b.rng, items: map[string]any{}}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strconv"
 	"time"
+
+	"github.com/voltage-edge/voltage/agent/event"
 )
 
 // Alarm is an alarm's state as the library tells it. Times are ms since the Unix epoch, 0 when there is none.
@@ -119,4 +121,15 @@ func (s *Store) QuickAlarm(ctx context.Context, q QuickAlarm) (Alarm, error) {
 	var a Alarm
 	err := s.callJSON(ctx, &a, "Call", "alarm_quick_create", s.now(), q.Name, q.Priority, q.Message, active, q.By)
 	return a, err
+}
+
+// AlarmAction is the alarm that a rule or flow wants raised or cleared by an event of kind action.
+func AlarmAction(e event.Event) QuickAlarm {
+	q := QuickAlarm{
+		Name: e.Get("alarm"), Priority: e.Get("priority"), Message: e.Get("message"), Active: e.Get("action") == "raise", By: "rule." + e.Get("rule"),
+	}
+	if q.Priority == "" { // which a clear does not change
+		q.Priority = "medium"
+	}
+	return q
 }

@@ -140,6 +140,10 @@ do
   -- raise activates or clears an alarm without a condition. An alarm that stands already only gets its new text.
   function Commands.raise(panel, alarm, t, active, quick)
     local s = alarm.s
+    if not active and s.quick then
+      -- What is cleared keeps what it was raised with.
+      quick = { priority = s.quick.priority, message = s.quick.message, by = quick.by }
+    end
     s.quick = quick
     alarm.item.priority, alarm.item.message = quick.priority, quick.message
     Machine.touch(panel, alarm)

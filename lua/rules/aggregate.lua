@@ -1,66 +1,134 @@
--- Aggregates over the entries of a window: lists {t, value, value, …}, where false is a value that is not known.
+-- Aggregates of values, kept so that one more or less costs the same however many there are. A window collects columns of
+-- values; of each it keeps what its aggregates need:
+--   n      how many are known
+--   sum, min, max, first, last
+--   mean, m2   the mean, and the sum of the squares of the deviations from it (need.spread)
+--   sorted     the known values in order, of a median
+-- What is not known, or not there yet, is false.
 local Aggregate = {}
 do
-  local sqrt = math.sqrt
+  local sqrt, floor = math.sqrt, math.floor
+
+  local NEEDS = { avg = 'sum', sum = 'sum', min = 'min', max = 'max', first = 'first', last = 'last', stddev = 'spread', median = 'sorted' }
+  -- SAVED are the parts of an accumulator, in the order in which they are kept.
+  local SAVED = { 'n', 'sum', 'min', 'max', 'first', 'last', 'mean', 'm2' }
+
+  -- needs says of each column what has to be kept.
+  function Aggregate.needs(rule)
+    local needs = {}
+    for k = 1, #rule.values do needs[k] = {} end
+    for _, a in ipairs(rule.aggregates) do
+      if a.of and NEEDS[a.fn] then needs[a.of][NEEDS[a.fn]] = true end
+    end
+    return needs
+  end
+
+  -- nothing is an accumulator of no values.
+  function Aggregate.nothing()
+    return { n = 0, sum = 0, min = false, max = false, first = false, last = false, mean = 0, m2 = 0 }
+  end
+
+  -- add adds a value to an accumulator, behind those that it has.
+  function Aggregate.add(need, a, v)
+    if not v then return end
+    local n = a.n + 1
+    a.n = n
+    if need.sum then a.sum = a.sum + v end
+    if need.min and (n == 1 or v < a.min) then a.min = v end
+    if need.max and (n == 1 or v > a.max) then a.max = v end
+    if need.first and n == 1 then a.first = v end
+    if need.last then a.last = v end
+    if need.spread then
+      local d = v - a.mean
+      a.mean = a.mean + d / n
+      a.m2 = a.m2 + d * (v - a.mean)
+    end
+  end
+
+  -- stack makes the lists of a column's sums from each of its values to the newest.
+  function Aggregate.stack()
+    return { n = {}, sum = {}, min = {}, max = {}, first = {}, last = {}, mean = {}, m2 = {} }
+  end
+
+  -- before puts a value before the i that a stack has.
+  function Aggregate.before(need, f, i, v)
+    local j, n = i + 1, 0
+    if i > 0 then n = f.n[i] end
+    f.n[j] = v and n + 1 or n
+    if need.sum then f.sum[j] = (v or 0) + (i > 0 and f.sum[i] or 0) end
+    if need.min then
+      local least = i > 0 and f.min[i]
+      f.min[j] = v and (not least or v < least) and v or least
+    end
+    if need.max then
+      local most = i > 0 and f.max[i]
+      f.max[j] = v and (not most or v > most) and v or most
+    end
+    if need.first then f.first[j] = v or i > 0 and f.first[i] end
+    if need.last then f.last[j] = i > 0 and f.last[i] or v end
+    if need.spread then
+      local mean, m2 = 0, 0
+      if i > 0 then mean, m2 = f.mean[i], f.m2[i] end
+      if v then
+        local d = mean - v
+        mean, m2 = v + d * n / (n + 1), m2 + d * d * n / (n + 1)
+      end
+      f.mean[j], f.m2[j] = mean, m2
+    end
+  end
 
   local compute = {}
 
-  function compute.count(values) return #values end
-  function compute.first(values) return values[1] end
-  function compute.last(values) return values[#values] end
+  function compute.sum(f, i, b) return (i > 0 and f.sum[i] or 0) + b.sum end
 
-  function compute.sum(values)
-    local total = 0
-    for i = 1, #values do total = total + values[i] end
-    return total
-  end
+  function compute.avg(f, i, b, n) return compute.sum(f, i, b) / n end
 
-  function compute.avg(values) return compute.sum(values) / #values end
-
-  function compute.min(values)
-    local least = values[1]
-    for i = 2, #values do if values[i] < least then least = values[i] end end
+  function compute.min(f, i, b)
+    local least = i > 0 and f.min[i]
+    if not least or b.min and b.min < least then return b.min end
     return least
   end
 
-  function compute.max(values)
-    local most = values[1]
-    for i = 2, #values do if values[i] > most then most = values[i] end end
+  function compute.max(f, i, b)
+    local most = i > 0 and f.max[i]
+    if not most or b.max and b.max > most then return b.max end
     return most
   end
 
+  function compute.first(f, i, b) return i > 0 and f.first[i] or b.first end
+
+  function compute.last(f, i, b) return b.last or f.last[i] end
+
   -- stddev is that of the population.
-  function compute.stddev(values)
-    local mean, total = compute.avg(values), 0
-    for i = 1, #values do total = total + (values[i] - mean) ^ 2 end
-    return sqrt(total / #values)
+  function compute.stddev(f, i, b, n)
+    local m2 = b.m2
+    if i > 0 then
+      local d = b.mean - f.mean[i]
+      m2 = m2 + f.m2[i] + d * d * f.n[i] * b.n / n
+    end
+    return sqrt(m2 / n)
   end
 
-  function compute.median(values)
-    local sorted = {}
-    for i = 1, #values do sorted[i] = values[i] end
-    table.sort(sorted)
-    local n = #sorted
+  function compute.median(_, _, _, n, sorted)
     if n % 2 == 1 then return sorted[(n + 1) / 2] end
     return (sorted[n / 2] + sorted[n / 2 + 1]) / 2
   end
 
-  -- results gives the aggregates by name, nil where nothing was known.
-  function Aggregate.results(aggregates, entries)
+  -- results gives the aggregates by name, nil where nothing was known: of rows frames, whose columns' older values are in
+  -- the first i of stacks and the newer ones in accumulators.
+  function Aggregate.results(rule, rows, stacks, i, accumulators, sorted)
     local results = {}
-    for k, a in ipairs(aggregates) do
-      if not a.value then
-        results[a.as] = #entries
+    for _, a in ipairs(rule.aggregates) do
+      local k = a.of
+      if not k then
+        results[a.as] = rows
       else
-        local values = {}
-        for i = 1, #entries do
-          local v = entries[i][k + 1]
-          if v then values[#values + 1] = v end
-        end
+        local f, b = stacks[k], accumulators[k]
+        local n = (i > 0 and f.n[i] or 0) + b.n
         if a.fn == 'count' then
-          results[a.as] = #values
-        elseif #values > 0 then
-          local v = compute[a.fn](values)
+          results[a.as] = n
+        elseif n > 0 then
+          local v = compute[a.fn](f, i, b, n, sorted[k])
           if v - v == 0 then results[a.as] = v end
         end
       end
@@ -68,13 +136,42 @@ do
     return results
   end
 
-  -- entry is what a window keeps of a frame.
-  function Aggregate.entry(aggregates, t)
-    local entry = { t }
-    for k, a in ipairs(aggregates) do
-      local v = a.value and a.value()
-      entry[k + 1] = v == nil and false or v
+  -- pack and unpack keep accumulators, and how many rows they have.
+  function Aggregate.pack(rows, accumulators)
+    local out = { struct.pack('<d', rows) }
+    for _, a in ipairs(accumulators) do
+      for _, part in ipairs(SAVED) do out[#out + 1] = struct.pack('<d', a[part] or 0 / 0) end
     end
-    return entry
+    return table.concat(out)
+  end
+
+  function Aggregate.unpack(text, accumulators)
+    local at = 9
+    for _, a in ipairs(accumulators) do
+      for _, part in ipairs(SAVED) do
+        local v = struct.unpack('<d', text, at)
+        a[part] = v == v and v
+        at = at + 8
+      end
+    end
+    return (struct.unpack('<d', text, 1))
+  end
+
+  -- place is where a value stands in a sorted list, or would be put.
+  local function place(sorted, v)
+    local low, high = 1, #sorted + 1
+    while low < high do
+      local mid = floor((low + high) / 2)
+      if sorted[mid] < v then low = mid + 1 else high = mid end
+    end
+    return low
+  end
+
+  function Aggregate.insert(sorted, v)
+    if v then table.insert(sorted, place(sorted, v), v) end
+  end
+
+  function Aggregate.remove(sorted, v)
+    if v then table.remove(sorted, place(sorted, v)) end
   end
 end

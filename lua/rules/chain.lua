@@ -1,6 +1,7 @@
--- Chains: a graph of nodes that runs at each frame of a device that it reads. It keeps nothing but its requests: those of
--- the actions that its last run came to.
+-- Chains: a graph of nodes that runs at each frame of a device that it reads. It keeps nothing but its requests, those of
+-- the actions that its last run came to, and in its state s: path, the actions, and on, those that have effects.
 --#include rules/request.lua
+--#include rules/effect.lua
 --#include rules/json.lua
 local Chain = {}
 do
@@ -29,13 +30,22 @@ do
 
   function run.merge() return 'out' end
 
+  -- reached are the actions with effects that a run comes to.
+  local reached
+
   function run.action(node, T, actions)
-    actions[#actions + 1] = { node = node.id, output = node.output, value = node.value(T), ttl = node.ttl_ms }
+    for _, set in ipairs(node.set) do
+      local value = set.constant
+      if value == nil then value = set.value(T) end
+      actions[#actions + 1] = { node = node.id, output = set.output, value = value, ttl = set.ttl_ms }
+    end
+    if node.effects then reached[#reached + 1] = { node = node.id, prepared = Effect.prepare(node.effects, T) } end
   end
 
-  -- actions are those that a run comes to, in order. One whose value is unknown has none.
+  -- actions_of are the wishes that a run comes to, in order. One whose value is unknown has none.
   local function actions_of(rule)
     local T, taken, actions = {}, {}, {}
+    reached = {}
     for i, node in ipairs(rule.nodes) do
       local come = taken[i] or 0
       if node.incoming == 0 or come > 0 and (not node.all or come == node.incoming) then
@@ -44,6 +54,28 @@ do
       end
     end
     return actions
+  end
+
+  -- affect begins the effects of the actions that the run before did not come to, and ends those of the others.
+  local function affect(site, rule, t, why)
+    local s, on, changed = rule.s, {}, false
+    for _, r in ipairs(reached) do
+      on[r.node] = true
+      if not (s.on and s.on[r.node]) then
+        Effect.begin(site, rule, r.node, t, r.prepared, why)
+        changed = true
+      end
+    end
+    for _, node in ipairs(rule.nodes) do
+      if s.on and s.on[node.id] and not on[node.id] then
+        Effect.finish(site, rule, node.id, t, why)
+        changed = true
+      end
+    end
+    if changed then
+      s.on = next(on) and on or nil
+      rule.dirty = true
+    end
   end
 
   local function told(actions)
@@ -61,24 +93,24 @@ do
   -- take runs a chain at t.
   function Chain.take(site, rule, t)
     local actions = actions_of(rule)
-    local list = told(actions)
-    if #list > 0 then
+    local list, why = told(actions), Request.why(site, rule)
+    local path
+    if #list + #reached > 0 then
       local nodes = {}
       for i = 1, #list do nodes[i] = list[i].node end
-      local path = table.concat(nodes, ' ')
+      for _, r in ipairs(reached) do nodes[#nodes + 1] = r.node end
+      path = table.concat(nodes, ' ')
       if rule.every or rule.s.path ~= path then
         Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'fired', 'edge', 'chain', 'rev', rule.rev,
-          'why', Request.why(site, rule), 'actions', Json.encode(list) })
+          'why', why, 'actions', Json.encode(list) })
       end
       rule.fires, rule.fired = rule.fires + 1, t
-      if rule.s.path ~= path then
-        rule.s.path = path
-        rule.dirty = true
-      end
-    elseif rule.s.path then
-      rule.s.path = nil
+    end
+    if rule.s.path ~= path then
+      rule.s.path = path
       rule.dirty = true
     end
+    affect(site, rule, t, why)
     site.changed = site.changed + Request.keep(site, rule, actions, t)
   end
 end

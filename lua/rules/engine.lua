@@ -2,6 +2,7 @@
 --#include shared/site.lua
 --#include shared/suggest.lua
 --#include rules/request.lua
+--#include rules/effect.lua
 --#include rules/condition.lua
 --#include rules/chain.lua
 --#include rules/window.lua
@@ -50,9 +51,14 @@ do
   local function fire(site, rule, t, edge, begins)
     rule.fires, rule.fired, rule.acted = rule.fires + 1, t, true
     if edge ~= 'while' or begins then
-      local why = Request.why(site, rule)
+      local why, effects = Request.why(site, rule), Effect.prepare(rule.effects)
       rule.s.why, rule.dirty = string.sub(why, 1, LONGEST), true
       Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'fired', 'edge', edge, 'rev', rule.rev, 'why', why })
+      if edge == 'while' then
+        Effect.begin(site, rule, '', t, effects, why)
+      else
+        Effect.run(site, rule, t, effects, why)
+      end
     end
     local made, renew = Request.make(site, rule, t, not rule.level)
     site.changed = site.changed + made
@@ -64,7 +70,9 @@ do
       Request.withdraw(site, rule.name, t)
       site.changed = site.changed + 1
     end
-    Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'ended', 'rev', rule.rev, 'why', Request.why(site, rule) })
+    local why = Request.why(site, rule)
+    Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'ended', 'rev', rule.rev, 'why', why })
+    Effect.finish(site, rule, '', t, why)
   end
 
   -- settle is what follows each step: the deadline, and what has to be written.
@@ -120,6 +128,7 @@ do
       s.parked = true
       Timers.set(site.timers, rule.name, nil)
       Request.withdraw(site, rule.name, t)
+      Effect.abandon(site, rule, t)
       Engine.index(site)
       Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'parked', 'rev', rule.rev, 'error', text })
     end
@@ -177,22 +186,47 @@ do
     end
   end
 
-  local function restore(site, rule)
-    local s = site.state.items[rule.name]
-    if s and s.rev ~= rule.rev then
-      s = nil
-      State.mark(site.state, rule.name)
-      Request.withdraw(site, rule.name, site.began)
-      Timers.set(site.timers, rule.name, nil)
+  -- leave ends what an item did: its requests, what it raised, and its deadline.
+  local function leave(site, name, s)
+    Request.withdraw(site, name, site.began)
+    if s then Effect.abandon(site, { name = name, s = s, rev = s.rev or '' }, site.began) end
+    Timers.set(site.timers, name, nil)
+  end
+
+  -- own are the items of the state that a rule keeps beside the one of its name, as NAME@…, by rule.
+  local function own(site)
+    local out = {}
+    for item in pairs(site.state.items) do
+      local name = string.match(item, '^(.*)@')
+      if name then
+        out[name] = out[name] or {}
+        table.insert(out[name], item)
+      end
     end
-    if not s then
+    return out
+  end
+
+  local function drop(site, items)
+    for _, item in ipairs(items or {}) do State.put(site.state, item, nil) end
+  end
+
+  local function restore(site, rule, kept)
+    local s = site.state.items[rule.name]
+    if not s or s.rev ~= rule.rev then
+      drop(site, kept)
+      kept = nil
+    end
+    if s and s.rev ~= rule.rev then
+      State.mark(site.state, rule.name)
+      leave(site, rule.name, s)
+      s = nil
+    end
+    local fresh = not s
+    if fresh then
       s = { rev = rule.rev }
       site.state.items[rule.name] = s
     end
-    if rule.disabled then
-      Request.withdraw(site, rule.name, site.began)
-      Timers.set(site.timers, rule.name, nil)
-    end
+    if rule.disabled then leave(site, rule.name, s) end
     rule.s = s
     rule.level = rule.on == 'level' or rule.on == 'while'
     rule.flow = FLOWS[rule.kind]
@@ -201,7 +235,8 @@ do
     rule.fires, rule.unknowns, rule.errors, rule.fired = s.fires or 0, s.unknowns or 0, s.errors or 0, s.fired
     rule.counted = s.evaluations or 0
     rule.reads = rule.reads or rule.dev
-    if rule.flow and rule.flow.load then rule.flow.load(site, rule) end
+    if rule.flow and rule.flow.load then rule.flow.load(site, rule, kept) end
+    if fresh and rule.flow then save(site, rule) end
   end
 
   -- setup prepares a site's rules. Those that are gone or changed lose their state, their requests and their deadlines.
@@ -210,11 +245,18 @@ do
     Request.load(site)
     site.taken, site.changed, site.evaluated = {}, 0, 0
     for i in ipairs(site.head.devices) do site.taken[i] = 0 end
+    local kept = own(site)
     for _, rule in ipairs(site.items) do
-      if rule.name then restore(site, rule) end
+      if rule.name then restore(site, rule, kept[rule.name]) end
     end
+    local lost = {}
     for name in pairs(site.state.items) do
-      if not site.by_name[name] then State.put(site.state, name, nil) end
+      if not site.by_name[string.match(name, '^(.*)@') or name] then lost[#lost + 1] = name end
+    end
+    table.sort(lost)
+    for _, name in ipairs(lost) do
+      if type(site.state.items[name]) == 'table' then leave(site, name, site.state.items[name]) end
+      State.put(site.state, name, nil)
     end
     local gone = {}
     for name in pairs(site.requests) do

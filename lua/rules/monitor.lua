@@ -63,20 +63,26 @@ do
   -- standing is how a rule does, for Json.
   local function standing(site, rule, now)
     local s, cool, slot = rule.s, free(rule, now)
-    local ok, verdict = aside(rule, rule.judge)
+    local held, ok, verdict, state, acting = wishes(site, rule, now), true, nil, s.v, s.a or false
+    if rule.kind then -- a flow has no condition: it is active while it asks for something
+      acting = #held > 0
+      state = acting
+    else
+      ok, verdict = aside(rule, rule.judge)
+    end
     return {
       name = rule.name, kind = rule.kind or 'rule', rev = rule.rev, disabled = rule.disabled or false, parked = s.parked or false,
-      run = s.run or 0, verdict = ok and word(verdict) or 'unknown', state = word(s.v), acting = s.a or false,
+      run = s.run or 0, verdict = rule.kind and '' or ok and word(verdict) or 'unknown', state = word(state), acting = acting,
       for_until = s.up, keep_until = s.down, cooldown_until = cool, throttle_until = slot,
       evaluations = Engine.evaluations(site, rule), fires = rule.fires, unknowns = rule.unknowns, errors = rule.errors,
-      fired = rule.fired, why = s.why, problem = not ok and message(verdict) or s.problem, requests = wishes(site, rule, now),
+      fired = rule.fired, why = s.why, problem = not ok and message(verdict) or s.problem, requests = held,
     }
   end
 
   -- rule_list: how the rules do; changes nothing.
   --   ARGV  now, then names (none: all)
   --   Reply a JSON array, in the order of the program: name, kind (rule, or that of a flow), rev, disabled, parked, run (errors
-  --         in a row), verdict and state (true, false, unknown), acting, for_until, keep_until, cooldown_until, throttle_until
+  --         in a row), verdict and state (true, false, unknown; a flow has no verdict), acting, for_until, keep_until, cooldown_until, throttle_until
   --         (ms, while they run), evaluations, fires, unknowns, errors, fired (ms), why (the inputs of the last firing), problem
   --         (the last error), requests (output, value, priority, at, ttl, why)
   --   Errors NOTFOUND

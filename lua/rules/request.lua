@@ -50,13 +50,14 @@ do
 
   -- make says a rule's wishes at t, and gives how many there are and the time at which they must be said again. One that
   -- stands already, with the same value, is left alone until its renewal, unless again is true. A wish whose value is
-  -- unknown is left out; what was asked before stands until its end.
-  function Request.make(site, rule, t, again)
+  -- unknown is left out; what was asked before stands until its end. names are what the values read beside points, why the
+  -- reason, if it is not what the inputs say.
+  function Request.make(site, rule, t, again, names, why)
     local held = site.requests[rule.name] or {}
-    local made, next_at, why = 0, huge, nil
+    local made, next_at = 0, huge
     for i, set in ipairs(rule.set or {}) do
       local value = set.constant
-      if value == nil then value = set.value() end
+      if value == nil then value = set.value(names) end
       if value ~= nil then
         local old = held[set.output]
         if again or not old or old.value ~= value or old.rev ~= rule.rev or t >= renewal(old) then

@@ -6,6 +6,8 @@
 -- successor was started.
 --#include rules/attempt.lua
 --#include rules/json.lua
+--#include rules/effect.lua
+--#include rules/request.lua
 local Sequence = {}
 do
   -- MOST bounds the open attempts of one rule; beyond it the oldest go.
@@ -14,9 +16,12 @@ do
   local function put_out(site, rule, t, done)
     table.sort(done, function(a, b) return a.id < b.id end)
     for _, a in ipairs(done) do
+      local why, effects = Request.why(site, rule), Effect.prepare(rule.effects, a.C)
       rule.fires, rule.fired = rule.fires + 1, t
       Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'fired', 'edge', 'sequence', 'rev', rule.rev,
-        'why', Request.why(site, rule), 'captures', Json.encode(Attempt.captures(rule, a)) })
+        'why', why, 'captures', Json.encode(Attempt.captures(rule, a)) })
+      site.changed = site.changed + Request.make(site, rule, t, true, a.C, why)
+      Effect.run(site, rule, t, effects, why)
     end
   end
 

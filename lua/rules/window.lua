@@ -1,123 +1,174 @@
 -- Windows: what a device's frames had, over a stretch of time or a number of frames.
 --
--- A window's state s: e the entries, at the deadline by which it ends, n the frames that were counted, open whether a state
--- window has begun.
---#include rules/aggregate.lua
---#include rules/json.lua
+-- Tumbling windows, sessions and state windows without a median hold no frames, only what these come to: the item NAME@sums.
+-- All others hold them, see rules/held.lua. A window's state s has, beside that, open: whether a state window has begun. Its
+-- deadline is that of the timers.
+--#include rules/held.lua
+--#include rules/effect.lua
+--#include rules/request.lua
 local Window = {}
 do
   local floor = math.floor
 
-  -- MOST bounds the entries of one window; beyond it the oldest go.
-  local MOST = 5000
+  local HOLDS = { hopping = true, sliding = true, count = true }
 
-  local function put_out(site, rule, t, entries)
-    if #entries == 0 then return end
-    local results = Aggregate.results(rule.aggregates, entries)
+  local function holds(rule)
+    if HOLDS[rule.window] then return true end
+    for _, a in ipairs(rule.aggregates) do
+      if a.fn == 'median' then return true end
+    end
+    return false
+  end
+
+  -- Sums is what a window has that holds no frames; Held and it have the same functions.
+  local Sums = {}
+
+  function Sums.load(site, rule)
+    local needs = Aggregate.needs(rule)
+    local held = { needs = needs, rows = 0, sums = Held.accumulators(needs), item = rule.name .. '@sums' }
+    local text = site.state.items[held.item]
+    if text then held.rows = Aggregate.unpack(text, held.sums) end
+    return held
+  end
+
+  function Sums.rows(h) return h.rows end
+
+  function Sums.add(site, rule, _, values)
+    local h = rule.held
+    h.rows = h.rows + 1
+    for k = 1, #h.needs do Aggregate.add(h.needs[k], h.sums[k], values[k]) end
+    State.put(site.state, h.item, Aggregate.pack(h.rows, h.sums))
+  end
+
+  function Sums.clear(site, rule)
+    local h = rule.held
+    h.rows, h.sums = 0, Held.accumulators(h.needs)
+    State.put(site.state, h.item, nil)
+  end
+
+  function Sums.note() end
+
+  function Sums.results(rule)
+    local h = rule.held
+    return Aggregate.results(rule, h.rows, {}, 0, h.sums, {})
+  end
+
+  -- saw says what a window came to.
+  local function saw(rule, results)
+    local parts = {}
+    for i, a in ipairs(rule.aggregates) do
+      local v = results[a.as]
+      parts[i] = a.as .. '=' .. (v == nil and 'unknown' or string.format('%.10g', v))
+    end
+    return table.concat(parts, ', ')
+  end
+
+  local function put_out(site, rule, t)
+    if rule.keeper.rows(rule.held) == 0 then return end
+    local results = rule.keeper.results(rule)
     if rule.having and not rule.having(results) then return end
     local captures = {}
     for _, a in ipairs(rule.aggregates) do
       local v = results[a.as]
       captures[a.as] = v == nil and Json.NULL or v
     end
-    rule.fires, rule.fired = rule.fires + 1, t
+    local why, effects = saw(rule, results), Effect.prepare(rule.effects, results)
+    rule.fires, rule.fired, rule.dirty = rule.fires + 1, t, true
     Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'fired', 'edge', 'window', 'rev', rule.rev,
-      'why', Request.why(site, rule), 'captures', Json.encode(captures) })
+      'why', why, 'captures', Json.encode(captures) })
+    site.changed = site.changed + Request.make(site, rule, t, true, results, why)
+    Effect.run(site, rule, t, effects, why)
   end
 
-  local function add(s, entry)
-    if #s.e >= MOST then table.remove(s.e, 1) end
-    s.e[#s.e + 1] = entry
-  end
-
-  -- after gives the entries of t or later.
-  local function after(entries, t)
-    local kept = {}
-    for i = 1, #entries do
-      if entries[i][1] >= t then kept[#kept + 1] = entries[i] end
-    end
-    return kept
+  local function clear(site, rule)
+    rule.keeper.clear(site, rule)
+    rule.keeper.note(rule)
   end
 
   local take = {}
 
-  function take.tumbling(_, rule, t, entry)
-    local s = rule.s
-    add(s, entry)
-    s.at = s.at or (floor(t / rule.size) + 1) * rule.size
+  function take.tumbling(site, rule, t, values)
+    rule.keeper.add(site, rule, t, values)
+    rule.at = rule.at or (floor(t / rule.size) + 1) * rule.size
   end
 
-  function take.hopping(_, rule, t, entry)
-    local s = rule.s
-    add(s, entry)
-    s.at = s.at or (floor(t / rule.every) + 1) * rule.every
+  function take.hopping(site, rule, t, values)
+    Held.add(site, rule, t, values)
+    rule.at = rule.at or (floor(t / rule.every) + 1) * rule.every
   end
 
-  function take.sliding(site, rule, t, entry)
-    local s = rule.s
-    s.e = after(s.e, t - rule.size + 1)
-    add(s, entry)
-    put_out(site, rule, t, s.e)
+  function take.sliding(site, rule, t, values)
+    Held.since(site, rule, t - rule.size + 1)
+    Held.add(site, rule, t, values)
+    put_out(site, rule, t)
   end
 
-  function take.session(_, rule, t, entry)
-    add(rule.s, entry)
-    rule.s.at = t + rule.gap
+  function take.session(site, rule, t, values)
+    rule.keeper.add(site, rule, t, values)
+    rule.at = t + rule.gap
   end
 
-  function take.count(site, rule, t, entry)
-    local s = rule.s
-    add(s, entry)
-    while #s.e > rule.count do table.remove(s.e, 1) end
-    s.n = (s.n or 0) + 1
+  function take.count(site, rule, t, values)
+    Held.add(site, rule, t, values)
+    Held.newest(site, rule, rule.count)
+    local n = rule.held.tail
     local every = rule.count_every > 0 and rule.count_every or rule.count
-    if s.n >= rule.count and s.n % every == 0 then put_out(site, rule, t, s.e) end
+    if n >= rule.count and n % every == 0 then put_out(site, rule, t) end
   end
 
-  function take.state(site, rule, t, entry)
-    local s = rule.s
+  function take.state(site, rule, t, values)
+    local s, keeper = rule.s, rule.keeper
     if not s.open then
       if rule.begin() then
-        s.open = true
-        add(s, entry)
+        s.open, rule.dirty = true, true
+        keeper.add(site, rule, t, values)
       end
       return
     end
     if rule.emit then
-      add(s, entry)
+      keeper.add(site, rule, t, values)
       if not rule.emit() then return end
-      put_out(site, rule, t, s.e)
-      s.e, s.open = {}, nil
-    elseif rule.begin() then
-      put_out(site, rule, t, s.e)
-      s.e = { entry }
-    else
-      add(s, entry)
+      put_out(site, rule, t)
+      clear(site, rule)
+      s.open, rule.dirty = nil, true
+      return
     end
+    if rule.begin() then
+      put_out(site, rule, t)
+      clear(site, rule)
+    end
+    keeper.add(site, rule, t, values)
   end
 
   -- take adds a frame, if where lets it in.
   function Window.take(site, rule, t, i)
     if not i or rule.where and not rule.where() then return end
-    take[rule.window](site, rule, t, Aggregate.entry(rule.aggregates, t))
-    rule.dirty = true
+    local values = {}
+    for k, value in ipairs(rule.values) do values[k] = value() or false end
+    take[rule.window](site, rule, t, values)
   end
 
   -- due is the end of a window.
   function Window.due(site, rule, at)
-    local s = rule.s
-    if rule.window == 'hopping' then
-      put_out(site, rule, at, after(s.e, at - rule.size))
-      s.e = after(s.e, at + rule.every - rule.size)
-      s.at = #s.e > 0 and at + rule.every or nil
-    else
-      put_out(site, rule, at, s.e)
-      s.e, s.at = {}, nil
+    rule.at = nil
+    if rule.window ~= 'hopping' then
+      put_out(site, rule, at)
+      clear(site, rule)
+      return
     end
-    rule.dirty = true
+    Held.since(site, rule, at - rule.size)
+    put_out(site, rule, at)
+    Held.since(site, rule, at + rule.every - rule.size)
+    Held.note(rule)
+    if Held.rows(rule.held) > 0 then rule.at = at + rule.every end
   end
 
-  function Window.deadline(rule) return rule.s.at end
+  function Window.deadline(rule) return rule.at end
 
-  function Window.load(_, rule) rule.s.e = rule.s.e or {} end
+  -- load takes what the state has of a window; kept are the items beside its own.
+  function Window.load(site, rule, kept)
+    rule.keeper = holds(rule) and Held or Sums
+    rule.held = rule.keeper.load(site, rule, kept)
+    rule.at = Timers.get(site.timers, rule.name)
+  end
 end

@@ -8,12 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/voltage-edge/voltage/agent/compile"
 	"github.com/voltage-edge/voltage/agent/site"
 )
 
 // flowOf makes the flow of a case.
-func flowOf(def ruleDef, s *sources) (compile.Flow, error) {
+func flowOf(def ruleDef, s *sources) (site.Flow, error) {
 	if def.Chain != nil {
 		return chainOf(def.Chain)
 	}
@@ -40,9 +39,9 @@ func (s *sources) eventExpr(source string, v any) (site.Expr, error) {
 	return exprOf(v)
 }
 
-func windowOf(def ruleDef, s *sources) (*compile.Window, error) {
+func windowOf(def ruleDef, s *sources) (*site.Window, error) {
 	s.momentary = true
-	w := &compile.Window{Name: "r", Kind: def.Window.Kind, Source: s.device(def.Source)}
+	w := &site.Window{Name: "r", Kind: def.Window.Kind, Source: s.device(def.Source)}
 	var problems []error
 	note := func(err error) {
 		if err != nil {
@@ -76,7 +75,7 @@ func windowOf(def ruleDef, s *sources) (*compile.Window, error) {
 	for _, a := range def.Aggregate {
 		value, err := s.eventExpr(def.Source, a.Value)
 		note(err)
-		w.Aggregates = append(w.Aggregates, compile.Aggregate{Function: a.Fn, Value: value, As: a.As})
+		w.Aggregates = append(w.Aggregates, site.Aggregate{Function: a.Fn, Value: value, As: a.As})
 	}
 	return w, errors.Join(problems...)
 }
@@ -97,10 +96,10 @@ func exprOf(v any) (site.Expr, error) {
 	return site.Expr{Expression: e}, err
 }
 
-func chainOf(def *chainDef) (*compile.Chain, error) {
-	ch := &compile.Chain{Name: "r", MaxDepth: def.MaxDepth, Every: true}
+func chainOf(def *chainDef) (*site.Chain, error) {
+	ch := &site.Chain{Name: "r", MaxDepth: def.MaxDepth, Every: true}
 	for _, n := range def.Nodes {
-		node := compile.ChainNode{ID: n.ID, Kind: n.Kind, Priority: n.Priority, Next: n.Next, All: n.Mode == "all"}
+		node := site.ChainNode{ID: n.ID, Kind: n.Kind, Priority: n.Priority, Next: n.Next, All: n.Mode == "all"}
 		var err error
 		switch n.Kind {
 		case "condition":
@@ -111,7 +110,7 @@ func chainOf(def *chainDef) (*compile.Chain, error) {
 				if when, err = exprOf(k.When); err != nil {
 					break
 				}
-				node.Cases = append(node.Cases, compile.ChainCase{When: when, Port: k.Port})
+				node.Cases = append(node.Cases, site.ChainCase{When: when, Port: k.Port})
 			}
 		case "transform":
 			node.Set = map[string]site.Expr{}
@@ -123,7 +122,7 @@ func chainOf(def *chainDef) (*compile.Chain, error) {
 		case "action":
 			var value site.Expr
 			value, err = exprOf(n.Value)
-			node.Action = &site.Set{Target: n.Output, Value: value}
+			node.Sets = []*site.Set{{Target: n.Output, Value: value}}
 		}
 		if err != nil {
 			return nil, fmt.Errorf("node %s: %w", n.ID, err)
@@ -133,15 +132,15 @@ func chainOf(def *chainDef) (*compile.Chain, error) {
 	return ch, nil
 }
 
-func sequenceOf(def *sequenceDef, s *sources) (*compile.Sequence, error) {
+func sequenceOf(def *sequenceDef, s *sources) (*site.Sequence, error) {
 	s.momentary = true
-	seq := &compile.Sequence{Name: "r", Every: def.Every, Group: def.Group, Strict: def.Strict}
+	seq := &site.Sequence{Name: "r", Every: def.Every, Group: def.Group, Strict: def.Strict}
 	var err error
 	if seq.Within, err = duration(def.Within); err != nil {
 		return nil, fmt.Errorf("within: %w", err)
 	}
 	for i, d := range def.Steps {
-		step := compile.Step{}
+		step := site.Step{}
 		if len(d.All)+len(d.Any) == 0 {
 			step.Part, err = s.part(d.partDef)
 		}
@@ -172,12 +171,12 @@ func sequenceOf(def *sequenceDef, s *sources) (*compile.Sequence, error) {
 	return seq, nil
 }
 
-func (s *sources) part(def partDef) (compile.Part, error) {
+func (s *sources) part(def partDef) (site.Part, error) {
 	source, where := def.Source, def.Where
 	if def.Absent != nil {
 		source, where = def.Absent.Source, def.Absent.Where
 	}
-	p := compile.Part{As: def.As, Device: s.device(source), Absent: def.Absent != nil}
+	p := site.Part{As: def.As, Device: s.device(source), Absent: def.Absent != nil}
 	var err, problem error
 	p.Where, err = s.eventExpr(source, where)
 	p.For, problem = duration(def.For)

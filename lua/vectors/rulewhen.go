@@ -42,7 +42,7 @@ func ruleProgram(c ruleCase) (p compile.Program, s *sources, refused string, err
 	s = &sources{}
 	s.declare(c.Events)
 	var rules []*site.Rule
-	var flows []compile.Flow
+	var flows []site.Flow
 	if c.Rule.When != "" {
 		rule, err := whenRule(c.Rule)
 		if err != nil {

@@ -1,0 +1,101 @@
+package endtoend
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/voltage-edge/voltage/agent/api"
+)
+
+// alarmStands waits for an alarm to be active with a priority, or to be no longer.
+func (a *agent) alarmStands(name string, active bool, priority string) {
+	a.t.Helper()
+	a.eventually(fmt.Sprintf("%s is active: %v", name, active), func() error {
+		out, err := a.try("alarms", "--all", "--json")
+		if err != nil {
+			return err
+		}
+		var alarms []api.Alarm
+		if err := json.Unmarshal([]byte(out), &alarms); err != nil {
+			return err
+		}
+		for _, x := range alarms {
+			if x.Name == name && x.Active == active && x.Priority == priority {
+				return nil
+			}
+		}
+		return errors.New(out)
+	})
+}
+
+// Windows, sequences and a chain decide on the plant, and go on where they were after each kill.
+func TestFlowsOfASite(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "flows", map[string]float64{"load": 30, "sun": 0, "car": 0, "soc": 80})
+	b.held("battery.setpoint", "rule.mode")
+	for i, kill := range []func(){
+		func() {},
+		func() { syscall.Kill(b.status().Store.PID, syscall.SIGKILL) },
+		func() { b.kill(); b.start() },
+		func() {
+			lib := copyLibraries(t, b.agent)
+			lib.write(t, lib.newer)
+			b.run("library", "load", "rules", lib.file)
+		},
+	} {
+		t.Logf("round %d", i)
+		b.set(t, "load", 120)
+		b.settles("the chain gives what is beyond", bounds{&grid: about(80, 1), &battery: about(40, 1)})
+		b.alarmStands("demand_high", true, "high")
+		kill()
+		b.alarmStands("no_relief", true, "critical")
+		b.settles("it still does", bounds{&grid: about(80, 1), &battery: about(40, 1)})
+		b.set(t, "load", 30)
+		b.alarmStands("demand_high", false, "high") // what it was raised with stays
+		b.settles("it rests", bounds{&grid: about(30, 1), &battery: about(0, 1)})
+		b.eventually("the drop is told once for each time", func() error {
+			if out := b.run("events", "--kind", "publish", "--since", "5m"); strings.Count(out, "load_lost by dropped") != i+1 {
+				return fmt.Errorf("round %d: %s", i, out)
+			}
+			return nil
+		})
+		b.run("ack", "demand_high")
+	}
+	var flows []api.Rule
+	if err := json.Unmarshal([]byte(b.run("rules", "--json")), &flows); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range flows {
+		if f.Errors != 0 || f.Kind == "rule" || f.Evaluations == 0 {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// A chain that leads back to itself is refused with the way it takes.
+func TestACycleIsRefused(t *testing.T) {
+	short(t)
+	t.Parallel()
+	text, err := os.ReadFile("../../examples/sites/flows/site.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	site := filepath.Join(t.TempDir(), "site.hcl")
+	round := strings.Replace(string(text), `merge "any" { next = ["rest"] }`, `merge "any" { next = ["rest", "what"] }`, 1)
+	if err := os.WriteFile(site, []byte(round), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	a := newAgent(t, string(text))
+	code, out := a.code("validate", site)
+	for _, want := range []string{"any", "what", "site.hcl line", "→"} {
+		if code == 0 || !strings.Contains(out, want) {
+			t.Errorf("exit code %d, no %q in\n%s", code, want, out)
+		}
+	}
+}

@@ -1,0 +1,99 @@
+package site
+
+import (
+	"slices"
+	"time"
+)
+
+// windowUses are the attributes that each kind of window has: required ones first.
+var windowUses = map[string]struct{ needs, takes []string }{
+	"tumbling": {needs: []string{"size"}},
+	"hopping":  {needs: []string{"size", "every"}},
+	"sliding":  {needs: []string{"size"}},
+	"session":  {needs: []string{"gap"}},
+	"count":    {needs: []string{"count"}, takes: []string{"count_every"}},
+	"state":    {needs: []string{"begin"}, takes: []string{"emit"}},
+}
+
+// aggregating reads a window.
+func (l *loader) aggregating(in instance, c *content) (*Window, bool) {
+	w := &Window{
+		Name: in.full, Description: c.text("description"), Kind: c.text("kind"), Size: c.duration("size"), Every: c.duration("every"), Gap: c.duration("gap"),
+		Count: int(c.number("count")), CountEvery: int(c.number("count_every")), Priority: int(c.number("priority")), Disabled: !c.flag("enabled"), Range: in.rng,
+	}
+	l.windowKind(w, c)
+	w.Source = l.deviceNamed(c, "source", in.scope)
+	own := pointsOf(w.Source)
+	sound := w.Source != nil
+	var names []string
+	c.each("aggregate", func(b *content) {
+		if !l.ownName(b.label, b.labelRange) {
+			return
+		}
+		if slices.Contains(names, b.label) {
+			l.fail(b.labelRange, "Duplicate name", "This window has an aggregate %q already.", b.label)
+		}
+		names = append(names, b.label)
+		a := Aggregate{Function: b.text("fn"), As: b.label}
+		var ok bool
+		a.Value, ok = l.optional(b, "value", in.scope, own)
+		if !b.given("value") && a.Function != "count" && a.Function != "" && !b.bad {
+			l.fail(b.rng, "Missing attribute", "An aggregate of %s needs \"value\": of what.", a.Function)
+		}
+		sound = sound && ok
+		w.Aggregates = append(w.Aggregates, a)
+	})
+	for _, x := range []struct {
+		name string
+		into *Expr
+	}{{"where", &w.Where}, {"begin", &w.Begin}, {"emit", &w.Emit}} {
+		var ok bool
+		*x.into, ok = l.optional(c, x.name, in.scope, own)
+		sound = sound && ok
+	}
+	results := words("aggregate", names)
+	var ok bool
+	w.Having, ok = l.optional(c, "having", in.scope, results)
+	sound = sound && ok
+	w.Actions, ok = l.someFiring(c, in.scope, results, true)
+	l.heldFrames(w, c)
+	return w, sound && ok && !c.bad
+}
+
+// windowKind checks that the attributes fit the kind.
+func (l *loader) windowKind(w *Window, c *content) {
+	uses, known := windowUses[w.Kind]
+	if !known {
+		return
+	}
+	for _, name := range uses.needs {
+		if c.find(name) == nil && !c.misspelt[name] {
+			l.fail(c.rng, "Missing attribute", "A window of kind %s needs %q.", w.Kind, name)
+		}
+	}
+	for _, name := range []string{"size", "every", "gap", "count", "count_every", "begin", "emit"} {
+		if c.find(name) != nil && !slices.Contains(uses.needs, name) && !slices.Contains(uses.takes, name) {
+			l.fail(c.at(name), "Attribute without a use", "%q is of no use in a window of kind %s, which has %s.", name, w.Kind, thereAre(slices.Concat(uses.needs, uses.takes)))
+		}
+	}
+}
+
+// heldFrames refuses a window that would hold more frames than it can.
+func (l *loader) heldFrames(w *Window, c *content) {
+	if w.Source == nil || w.Source.Every <= 0 || w.Size <= 0 {
+		return
+	}
+	if frames := int64(w.Size / max(w.Source.Every, time.Millisecond)); w.Holds() && frames > mostHeld {
+		l.fail(c.at("size"), "Window too large", "%s gives a frame each %s, which are %d in this window; it holds at most %d. Take a tumbling window without a median, which holds none.",
+			w.Source.Name, FormatDuration(w.Source.Every), frames, mostHeld)
+	}
+}
+
+// Holds tells whether the window has to hold its frames' values, and not only what they come to.
+func (w *Window) Holds() bool {
+	switch w.Kind {
+	case "hopping", "sliding", "count":
+		return true
+	}
+	return slices.ContainsFunc(w.Aggregates, func(a Aggregate) bool { return a.Function == "median" })
+}
