@@ -35,6 +35,9 @@ type Agent interface {
 	// Routes lists what goes to the sinks by routes, and how much of it went.
 	Routes(ctx context.Context) ([]Route, error)
 	RuleKeeper
+	Notifications(ctx context.Context) (Notifications, error)
+	// TestContact sends a test message to a contact; that it is not taken is no error, but in the reply.
+	TestContact(ctx context.Context, name string) (ContactTest, error)
 
 	Libraries(ctx context.Context) ([]Library, error)
 	// LoadLibrary loads a library from a file on the agent's machine; an empty file: the bundled one.
@@ -85,6 +88,8 @@ type Status struct {
 	Journal   JournalStatus    `json:"journal"`
 	// Shadow is the candidate that runs beside the live site, or ran last; nil: there was none.
 	Shadow *ShadowStatus `json:"shadow,omitempty"`
+
+	Notifications Notifications `json:"notifications"`
 }
 
 // ActionStatus counts the alarms that rules and flows wanted raised or cleared.

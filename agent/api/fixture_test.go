@@ -41,13 +41,14 @@ func newLiteral() *literal {
 	return &literal{
 		status: Status{
 			State: "ok", Site: "bakery", Version: "1.2.3", Revision: "abc", Started: noon,
-			Store:    StoreStatus{State: "ok", Mode: "embedded", Version: "7.0.15", ApplyP50: 0.4, ApplyP99: 2},
-			Plugins:  []PluginStatus{{Name: "modbus", State: "running", Restarts: 2}},
-			Channels: []ChannelStatus{{Name: "lan", Plugin: "modbus", State: "open"}},
-			Devices:  []DeviceStatus{{Name: "battery", Channel: "lan", State: "ok", Frames: 7}},
-			Sinks:    []SinkStatus{{Name: "history", Plugin: "influxdb", State: "retrying", LagRecords: 12, Routes: []RouteCounts{}}},
-			Alarms:   AlarmsStatus{State: "flood", Defined: 20, Active: 1, Shelved: 3, Announced10min: 12},
-			Intake:   IntakeStatus{State: "ok", Frames: 7, Rejected: map[string]uint64{"table": 1}},
+			Store:         StoreStatus{State: "ok", Mode: "embedded", Version: "7.0.15", ApplyP50: 0.4, ApplyP99: 2},
+			Plugins:       []PluginStatus{{Name: "modbus", State: "running", Restarts: 2}},
+			Channels:      []ChannelStatus{{Name: "lan", Plugin: "modbus", State: "open"}},
+			Devices:       []DeviceStatus{{Name: "battery", Channel: "lan", State: "ok", Frames: 7}},
+			Sinks:         []SinkStatus{{Name: "history", Plugin: "influxdb", State: "retrying", LagRecords: 12, Routes: []RouteCounts{}}},
+			Alarms:        AlarmsStatus{State: "flood", Defined: 20, Active: 1, Shelved: 3, Announced10min: 12},
+			Intake:        IntakeStatus{State: "ok", Frames: 7, Rejected: map[string]uint64{"table": 1}},
+			Notifications: Notifications{Contacts: []ContactStatus{{Name: "duty", Place: "webhook at example.org", State: "ok", Sent: 3}}},
 		},
 		values: []Value{
 			{Name: "battery.soc", Value: 55.5, Unit: "%", Quality: "good", Time: noon, AgeMS: 12},
@@ -131,6 +132,14 @@ func (a *literal) AlarmCommand(_ context.Context, req AlarmCommand) (Alarm, erro
 func (a *literal) Routes(context.Context) ([]Route, error) {
 	counts := RouteCounts{Route: "cloud", Sink: "history", Taken: 10, Passed: 4, Early: 6}
 	return []Route{{Name: "cloud", Shaped: true, Events: []string{}, Sinks: []RouteCounts{counts}, Streams: []RouteStream{{From: "battery.soc", Name: "bess.soc", Unit: "%"}}}}, nil
+}
+
+func (a *literal) Notifications(context.Context) (Notifications, error) {
+	return a.status.Notifications, a.fails()
+}
+
+func (a *literal) TestContact(_ context.Context, name string) (ContactTest, error) {
+	return ContactTest{Contact: name, OK: name == "duty"}, a.fails()
 }
 
 func (a *literal) Libraries(context.Context) ([]Library, error) {

@@ -70,6 +70,11 @@ var metricDocs = []struct {
 	{"sink_lag_seconds", "Age of the oldest record that the sink has not written yet.", []string{"sink"}},
 	{"route_samples_total", "Samples that a route took, by what became of them: passed, early, unchanged, refused.", []string{"route", "sink", "outcome"}},
 	{"route_events_total", "Events that went to the sink by the route.", []string{"route", "sink"}},
+	{"contact_up", "1 while the contact takes messages.", []string{"contact"}},
+	{"contact_sent_total", "Messages that the contact took.", []string{"contact"}},
+	{"contact_failures_total", "Attempts at a message that failed.", []string{"contact"}},
+	{"contact_lost_total", "Messages that were given up or refused for good.", []string{"contact"}},
+	{"contact_pending", "Messages that are not delivered yet.", []string{"contact"}},
 	{"plugin_up", "1 while the plugin runs.", []string{"plugin"}},
 	{"plugin_restarts_total", "Times that the plugin was started anew.", []string{"plugin"}},
 	{"channel_up", "1 while the channel is open.", []string{"channel", "plugin"}},
@@ -212,6 +217,7 @@ func putParts(s Status, put sample) {
 			put("route_events_total", counter, float64(r.Events), r.Route, k.Name)
 		}
 	}
+	putContacts(s.Notifications.Contacts, put)
 	for _, p := range s.Plugins {
 		put("plugin_up", gauge, flag(p.State == "running"), p.Name)
 		put("plugin_restarts_total", counter, float64(p.Restarts), p.Name)

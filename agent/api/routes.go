@@ -20,7 +20,7 @@ const (
 
 // table is every operation of the API.
 func table() []route {
-	return slices.Concat(liveRoutes(), pastRoutes(), alarmRoutes(), ruleRoutes(), manageRoutes(), shadowRoutes())
+	return slices.Concat(liveRoutes(), pastRoutes(), alarmRoutes(), notificationRoutes(), ruleRoutes(), manageRoutes(), shadowRoutes())
 }
 
 func liveRoutes() []route {

@@ -90,7 +90,7 @@ func (e *environment) root() *cobra.Command {
 	for _, add := range []func() *cobra.Command{
 		e.runCommand, e.validateCommand, e.formatCommand, e.planCommand, e.reloadCommand, e.shadowCommand,
 		e.statusCommand, e.getCommand, e.watchCommand, e.setCommand, e.whyCommand, e.outputsCommand,
-		e.historyCommand, e.eventsCommand, e.replayCommand, e.alarmsCommand, e.ackCommand, e.alarmCommand, e.rulesCommand, e.routesCommand,
+		e.historyCommand, e.eventsCommand, e.replayCommand, e.alarmsCommand, e.ackCommand, e.alarmCommand, e.notificationsCommand, e.rulesCommand, e.routesCommand,
 		e.libraryCommand, e.pluginCommand, e.versionCommand,
 	} {
 		root.AddCommand(add())

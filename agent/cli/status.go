@@ -105,6 +105,7 @@ func (e *environment) printStatus(s api.Status) {
 		}
 	}
 	e.section(routes, width)
+	e.section(contactTable(s.Notifications.Contacts), width)
 }
 
 // section writes a table with an empty line before it, and nothing when it has no rows.

@@ -21,6 +21,7 @@ import (
 	"github.com/voltage-edge/voltage/agent/event"
 	"github.com/voltage-edge/voltage/agent/intake"
 	"github.com/voltage-edge/voltage/agent/journal"
+	"github.com/voltage-edge/voltage/agent/notify"
 	"github.com/voltage-edge/voltage/agent/plugin"
 	"github.com/voltage-edge/voltage/agent/site"
 	"github.com/voltage-edge/voltage/agent/store"
@@ -53,6 +54,7 @@ type Agent struct {
 	control *control.Controller
 	hub     *api.Hub
 	server  *api.Server
+	clock   intake.Clock
 
 	// booted is the site that the agent was started with: journal and API stay as it says.
 	booted    *site.Site
@@ -77,6 +79,7 @@ type Agent struct {
 	sources  *librarySources
 	channels map[string]*plugin.Channel
 	sinks    map[string]*sinkHandle
+	notifier *notify.Notifier  // nil: the site has no contacts
 	states   map[string]string // of devices, to see a change
 	troubles map[string]string // what is not as it should be, by what it is about
 	stopping bool

@@ -221,7 +221,7 @@ func (a *Agent) swap(ctx context.Context, s *site.Site, diff site.Plan) error {
 			errs = append(errs, a.reroute(s, k))
 		}
 	}
-	errs = append(errs, a.host.Prune(ctx))
+	errs = append(errs, a.applyNotifications(s), a.host.Prune(ctx))
 	return errors.Join(errs...)
 }
 

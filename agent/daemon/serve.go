@@ -94,6 +94,7 @@ func (a *Agent) stop() {
 			a.log.Warn("close the plugins", "error", err)
 		}
 	}
+	a.stopNotifier()
 	if a.store != nil {
 		a.store.Close()
 	}

@@ -48,6 +48,7 @@ func (a *Agent) start(ctx context.Context) error {
 	// One clock for frames and calls: what a person asks for is dated like the frames, so that neither is ahead. Control
 	// has the machine's own: it moves its deadlines along when that one is set, which a clock that never goes back hides.
 	clock := intake.NewClock()
+	a.clock = clock
 	if err := a.openStore(ctx, s, clock); err != nil {
 		return err
 	}
@@ -72,6 +73,9 @@ func (a *Agent) start(ctx context.Context) error {
 		Version: a.o.Version, Log: a.log.Named("api"),
 	})
 	if err != nil {
+		return err
+	}
+	if err := a.applyNotifications(s); err != nil {
 		return err
 	}
 	return a.openAll(ctx, s)

@@ -52,6 +52,8 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	st.Shadow = a.shadowStatus()
 	inRedis := a.lastSeen(ctx)
 	st.Libraries, st.Alarms = append([]api.Library{}, inRedis.libraries...), inRedis.alarms
+	// It has no error of its own.
+	st.Notifications, _ = a.Notifications(ctx)
 	st.Reasons = append(a.troubleTexts(), reasons(st)...)
 	st.State = "ok"
 	switch {
@@ -96,6 +98,14 @@ func reasons(st api.Status) []string {
 	for _, k := range st.Sinks {
 		if k.State != string(sink.OK) {
 			add("sink %s: %s %s", k.Name, k.State, k.Error)
+		}
+	}
+	if n := st.Notifications; n.Error != "" {
+		add("notifications: %s", n.Error)
+	}
+	for _, c := range st.Notifications.Contacts {
+		if c.State != "ok" {
+			add("contact %s: %s", c.Name, c.Error)
 		}
 	}
 	return out

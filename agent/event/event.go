@@ -13,7 +13,7 @@ const (
 	// Request is a wish for an output. Fields: output, owner, value (empty withdraws it), priority, ttl (ms, empty: for
 	// ever), rev, id, why.
 	Request = "request"
-	// Alarm is a transition of an alarm. Fields: alarm, event, by, comment, value, quality, text, and the state after it.
+	// Alarm is a transition of an alarm. Fields: alarm, event, by, comment, value, quality, text, unit, and the state after it.
 	Alarm = "alarm"
 	// Rule is a rule or flow that fired or failed, or what somebody did to one. Fields: rule, event (fired, ended, error, parked; of
 	// somebody: unparked, created, changed, deleted, enabled, disabled), edge, rev, why, error, by; of a chain actions, of a window
@@ -37,6 +37,9 @@ const (
 	Agent = "agent"
 	// Library is a load or roll back. Fields: library, event, version, hash, detail.
 	Library = "library"
+	// Notification is what became of a message to a contact. Fields: notification, event (sent, failed: once until it is
+	// delivered, refused, given_up, dropped), contact, id, group, reason (the message's kind), attempts, error, detail.
+	Notification = "notification"
 )
 
 // Event is one thing that happened.

@@ -102,7 +102,7 @@ func constructs() []*construct {
 	return []*construct{
 		siteBlock(), variableBlock(), localsBlock(), storeBlock(), journalBlock(), apiBlock(), pluginBlock(), libraryBlock(),
 		channelBlock(), deviceBlock(), profileBlock(), templateBlock(), modelBlock(), alarmBlock(), ruleBlock(), ruleTemplateBlock(),
-		chainBlock(), windowBlock(), sequenceBlock(), scheduleBlock(), sinkBlock(), routeBlock(),
+		chainBlock(), windowBlock(), sequenceBlock(), scheduleBlock(), sinkBlock(), routeBlock(), contactBlock(), notificationBlock(),
 	}
 }
 

@@ -272,6 +272,12 @@ func (l *loader) hashAll() {
 	for _, r := range s.Routes {
 		put("route", r.Name, func(d *digest) { d.route(l, r) })
 	}
+	for _, x := range s.Contacts {
+		put(rootContact, x.Name, func(d *digest) { d.contact(x) })
+	}
+	for _, x := range s.Notifications {
+		put(rootNotification, x.Name, func(d *digest) { d.notification(x) })
+	}
 	l.hashSettings(put)
 }
 

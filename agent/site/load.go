@@ -139,6 +139,8 @@ func (l *loader) load() {
 	l.loadFlows()
 	l.loadSinks()
 	l.loadRoutes()
+	l.loadContacts()
+	l.loadNotifications()
 	l.keepSound()
 	l.keepVirtual()
 	l.hashAll()

@@ -34,6 +34,9 @@ type Site struct {
 	Sinks         []*Sink
 	Routes        []*Route
 	Schedules     []*Schedule
+	// Contacts and Notifications say who is told about alarms.
+	Contacts      []*Contact
+	Notifications []*Notification
 	// Virtual are the devices that are on no channel: of each schedule, and of each alarm whose state something reads.
 	Virtual []*Device
 

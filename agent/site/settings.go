@@ -161,7 +161,7 @@ func (l *loader) loadLibrary(b *block) {
 
 // declareAll makes the names of all blocks known before any is read, so that they can refer to each other in any order.
 func (l *loader) declareAll() {
-	for _, kind := range []string{"channel", "device", "model", "alarm", "rule", "chain", "window", "sequence", "sink", "route", "schedule"} {
+	for _, kind := range []string{"channel", "device", "model", "alarm", "rule", "chain", "window", "sequence", "sink", "route", "schedule", rootContact, rootNotification} {
 		for _, b := range l.blocks[kind] {
 			l.declare(b)
 		}

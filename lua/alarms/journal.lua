@@ -18,7 +18,7 @@ do
     local events = panel.site.events
     Events.add(events, 'alarm', t, {
       'alarm', alarm.name, 'event', event, 'by', by or '', 'comment', comment or '',
-      'value', type(value) == 'number' and value or '', 'quality', s.bad and 'bad' or 'good', 'text', item.message or '',
+      'value', type(value) == 'number' and value or '', 'quality', s.bad and 'bad' or 'good', 'text', item.message or '', 'unit', item.unit or '',
       'enabled', not s.disabled, 'active', s.active == true, 'acked', not s.unacked, 'confirmed', not s.unconfirmed,
       'latched', s.latched == true, 'suppressed', s.suppressed == true, 'out_of_service', s.out_of_service == true,
       'shelving', s.shelving or 'unshelved', 'shelf_end', s.shelf_end or '', 'level', s.active and s.level or '', 'occurrence', s.occurrence or 0,
