@@ -110,21 +110,26 @@ func (r *room) frame(b *frame.Builder) []byte {
 	return b.Pack(nil, time.UnixMilli(r.clock))
 }
 
-// call gives frames to a library's function, one in a call and all in a pipeline: what the calls cost, and nothing else.
-func (r *room) call(library, function string, frames [][]byte, times []int64) error {
+// call gives frames to a library's function, so many in a call and all in a pipeline: what the calls cost, and nothing else.
+func (r *room) call(library, function string, frames [][]byte, times []int64, inCall int) error {
 	key := func(name string) string { return "v:{logic}:" + name }
 	pipe := r.client.Pipeline()
-	for i, f := range frames {
+	for i := 0; i < len(frames); i += inCall {
+		end := min(i+inCall, len(frames))
+		args := []any{times[end-1]}
+		for k := i; k < end; k++ {
+			args = append(args, r.device.Name, times[k], frames[k])
+		}
 		pipe.FCall(r.ctx, r.store.Function(function), []string{
 			key("epoch"), key(library + ":program"), key(library + ":state"), key(library + ":timers"), key("frames"), key("requests"), key("events"),
-		}, times[i], r.device.Name, times[i], f)
+		}, args...)
 	}
 	_, err := pipe.Exec(r.ctx)
 	return err
 }
 
-// perFrame is the median of the server's processor time for a call with one frame, in µs. set sets the values of frame i.
-func (r *room) perFrame(library, function string, count int, set func(b *frame.Builder, i int)) (float64, error) {
+// perFrame is the median of the server's processor time for a frame, in µs, with so many in a call. set sets the values of frame i.
+func (r *room) perFrame(library, function string, count, inCall int, set func(b *frame.Builder, i int)) (float64, error) {
 	b, err := frame.NewBuilder(r.device.Table())
 	if err != nil {
 		return 0, err
@@ -137,7 +142,7 @@ func (r *room) perFrame(library, function string, count int, set func(b *frame.B
 			frames[i] = r.frame(b)
 			times[i] = r.clock
 		}
-		used, err := r.used(func() error { return r.call(library, function, frames, times) })
+		used, err := r.used(func() error { return r.call(library, function, frames, times, inCall) })
 		if err != nil {
 			return 0, err
 		}
@@ -151,7 +156,7 @@ func (r *room) perFrame(library, function string, count int, set func(b *frame.B
 // logic measures the libraries by themselves.
 func logic(ctx context.Context, b *bench) ([]figure, error) {
 	var all []figure
-	for _, part := range []func(context.Context, *bench) ([]figure, error){conditions, mappings, alarms} {
+	for _, part := range []func(context.Context, *bench) ([]figure, error){conditions, windows, mappings, alarms} {
 		figures, err := part(ctx, b)
 		if err != nil {
 			return nil, err
@@ -180,7 +185,7 @@ func conditions(ctx context.Context, b *bench) ([]figure, error) {
 		if err != nil {
 			return nil, err
 		}
-		used, err := r.perFrame("rules", "rules_batch_execute", 100, quiet)
+		used, err := r.perFrame("rules", "rules_batch_execute", 100, 1, quiet)
 		r.close()
 		if err != nil {
 			return nil, err
@@ -269,11 +274,11 @@ func alarms(ctx context.Context, b *bench) ([]figure, error) {
 		return nil, err
 	}
 	defer r.close()
-	still, err := r.perFrame("alarms", "alarm_check_conditions", 20, quiet)
+	still, err := r.perFrame("alarms", "alarm_check_conditions", 20, 1, quiet)
 	if err != nil {
 		return nil, err
 	}
-	turning, err := r.perFrame("alarms", "alarm_check_conditions", 10, func(b *frame.Builder, i int) {
+	turning, err := r.perFrame("alarms", "alarm_check_conditions", 10, 1, func(b *frame.Builder, i int) {
 		for p := range sharePoints {
 			b.Set(p, 20)
 		}
