@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -149,7 +150,11 @@ func (b *bench) redis(ctx context.Context) (*exec.Cmd, string, error) {
 	address := l.Addr().String()
 	l.Close()
 	_, port, _ := net.SplitHostPort(address)
-	cmd := exec.CommandContext(ctx, "redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", b.dir, "--save", "", "--appendonly", "yes", "--appendfsync", "everysec")
+	dir, err := os.MkdirTemp(b.dir, "redis-") // none loads what another one wrote
+	if err != nil {
+		return nil, "", err
+	}
+	cmd := exec.CommandContext(ctx, "redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", dir, "--save", "", "--appendonly", "yes", "--appendfsync", "everysec")
 	if err := cmd.Start(); err != nil {
 		return nil, "", fmt.Errorf("start redis-server: %w", err)
 	}
