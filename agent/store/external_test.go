@@ -171,10 +171,11 @@ func TestLoadingIsWaitedFor(t *testing.T) {
 		info, err := server.Info(ctx, "persistence").Result()
 		return err == nil && infoField(info, "aof_rewrite_in_progress") == "0" && infoField(info, "aof_rewrite_scheduled") == "0"
 	})
+	server.Kill()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		server.Restart(t, "--key-load-delay", "300", "--loading-process-events-interval-bytes", "1024")
+		server.Return(t, "--key-load-delay", "300", "--loading-process-events-interval-bytes", "1024")
 	}()
 	f := builders{}.frame(t, "a", 1000, 1)
 	seen := map[Problem]bool{}

@@ -47,17 +47,10 @@ func StartNode(t testing.TB, args ...string) *Node {
 	return &Node{Server: Start(t, args...), Address: address, args: args}
 }
 
-// Kill ends the server with SIGKILL, as a machine that is gone.
-func (n *Node) Kill() {
-	n.Client.Close()
-	n.cmd.Process.Kill()
-	n.cmd.Wait()
-}
-
 // Return starts a server that was killed again, on the same data and port.
 func (n *Node) Return(t testing.TB) {
 	t.Helper()
-	n.start(t, n.args)
+	n.Server.Return(t, n.args...)
 }
 
 // Cluster is a Redis Cluster of three masters, with a replica each if wanted. Replica i is that of master i, and stands behind

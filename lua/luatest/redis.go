@@ -25,7 +25,7 @@ type Server struct {
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	s := newServer(t)
-	s.start(t, args)
+	s.Return(t, args...)
 	return s
 }
 
@@ -55,13 +55,19 @@ func newServer(t testing.TB) *Server {
 // Restart kills the server with SIGKILL and starts it again on the same data.
 func (s *Server) Restart(t testing.TB, args ...string) {
 	t.Helper()
+	s.Kill()
+	s.Return(t, args...)
+}
+
+// Kill ends the server with SIGKILL, as a machine that is gone.
+func (s *Server) Kill() {
 	s.Client.Close()
 	s.cmd.Process.Kill()
 	s.cmd.Wait()
-	s.start(t, args)
 }
 
-func (s *Server) start(t testing.TB, args []string) {
+// Return starts a server that was killed on its own files.
+func (s *Server) Return(t testing.TB, args ...string) {
 	t.Helper()
 	base := []string{"--port", "0", "--unixsocket", s.Socket, "--dir", s.Dir, "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""}
 	s.run(t, append(base, args...)...)
