@@ -53,9 +53,9 @@ func (l *loader) dropDoubtful() {
 	})
 }
 
-// isPath tells files from what else was read: "env:NAME", "var:NAME", "profile:PLUGIN/NAME".
+// isPath tells files from what else was read: "env:NAME", "var:NAME", "profile:PLUGIN/NAME", the switches.
 func isPath(name string) bool {
-	for _, prefix := range []string{"env:", "var:", "profile:"} {
+	for _, prefix := range []string{"env:", "var:", "profile:", "switches:"} {
 		if len(name) > len(prefix) && name[:len(prefix)] == prefix {
 			return false
 		}

@@ -45,14 +45,7 @@ func (l *loader) native(e hcl.Expression) (hclsyntax.Expression, bool) {
 		l.fail(e.Range(), "Wrong value", "An expression is a text such as \"device.meter.power > 80\", a number, or true or false.")
 		return nil, false
 	}
-	text, start := raw.AsString(), e.Range().Start
-	start.Column++
-	start.Byte++
-	if inner, ok := strings.CutPrefix(text, "${"); ok && strings.HasSuffix(inner, "}") {
-		text = strings.TrimSuffix(inner, "}")
-		start.Column += 2
-		start.Byte += 2
-	}
+	text, start := withoutMarks(raw.AsString(), e.Range().Start)
 	// The brackets may have been written as escapes, which the look at the file does not see.
 	if _, deep := tooDeep([]byte(text)); deep {
 		l.fail(e.Range(), "Nested too deeply", "Brackets are nested more than %d deep here.", deepest)
@@ -61,6 +54,18 @@ func (l *loader) native(e hcl.Expression) (hclsyntax.Expression, bool) {
 	x, diags := hclsyntax.ParseExpression([]byte(text), e.Range().Filename, start)
 	l.take(diags)
 	return x, !diags.HasErrors()
+}
+
+// withoutMarks is what stands between the marks of "${…}", or in a text without them, and where it begins.
+func withoutMarks(text string, quote hcl.Pos) (string, hcl.Pos) {
+	quote.Column++
+	quote.Byte++
+	if inner, ok := strings.CutPrefix(text, "${"); ok && strings.HasSuffix(inner, "}") {
+		text = strings.TrimSuffix(inner, "}")
+		quote.Column += 2
+		quote.Byte += 2
+	}
+	return text, quote
 }
 
 // checkLive checks the names of an expression over live values. It is not ok when one of them is wrong, or refers to
@@ -254,6 +259,20 @@ func (s *Scope) asTraversal(e hcl.Expression) (hcl.Traversal, bool) {
 			return nil, false
 		}
 		return append(append(hcl.Traversal{}, t...), hcl.TraverseIndex{Key: key, SrcRange: e.Range()}), true
+	}
+	if _, ok := e.(hclsyntax.Expression); !ok {
+		// The JSON syntax has "${device.meter}", or plainly "device.meter".
+		if raw, diags := e.Value(nil); !diags.HasErrors() && isText(raw) {
+			text, start := withoutMarks(raw.AsString(), e.Range().Start)
+			if _, deep := tooDeep([]byte(text)); deep {
+				return nil, false
+			}
+			x, diags := hclsyntax.ParseExpression([]byte(text), e.Range().Filename, start)
+			if diags.HasErrors() {
+				return nil, false
+			}
+			return s.asTraversal(x)
+		}
 	}
 	t, diags := hcl.AbsTraversalForExpr(e)
 	return t, !diags.HasErrors()

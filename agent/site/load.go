@@ -32,6 +32,18 @@ type Options struct {
 	// Overlay are files that are read in place of, or beside, those on disk, by name within the folder: a rule that is
 	// checked before it is stored.
 	Overlay map[string][]byte
+	// Additions are read beside the site's own files, in this order.
+	Additions []Addition
+	// Switches enable (true) or disable rules and flows by name, whatever their blocks say. The name of a block that makes several
+	// switches those that have no switch of their own.
+	Switches map[string]bool
+}
+
+// Addition is a piece of the site that is not in its folder: a rule that was made while the site ran. It is told from the site's own files
+// by its path, which need not be there.
+type Addition struct {
+	Path    string
+	Content []byte
 }
 
 // Load reads a site: one file, or all *.hcl and *.hcl.json of a folder. It tells all that is wrong at once. The site is

@@ -35,7 +35,7 @@ type Change struct {
 }
 
 // planKinds are the kinds of items, in the order of a plan.
-var planKinds = []string{"site", "store", "journal", "api", "library", "plugin", "channel", "device", "model", "alarm", "rule", "schedule", "sink", "route", rootContact, rootNotification}
+var planKinds = []string{"site", "store", "journal", "api", "library", "plugin", "channel", "device", "model", "alarm", "rule", "chain", "window", "sequence", "schedule", "sink", "route", rootContact, rootNotification}
 
 // Diff says what differs between two sites without errors. An old one of nil is an empty site.
 func Diff(old, new *Site) Plan {

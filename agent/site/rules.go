@@ -25,12 +25,22 @@ func (l *loader) loadRules() {
 	}
 }
 
+// disabled tells whether a rule or flow does nothing: as its block says, or as it was switched.
+func (l *loader) disabled(c *content, in instance) bool {
+	for _, name := range []string{in.full, in.name} {
+		if on, switched := l.options.Switches[name]; switched {
+			return !on
+		}
+	}
+	return !c.flag("enabled")
+}
+
 func (l *loader) rule(in instance) (*Rule, bool) {
 	c := l.decode(in.body, l.shapes["rule"], in.rng, in.scope)
 	r := &Rule{
 		Name: in.full, Description: c.text("description"), On: c.text("on"), Initial: c.text("initial"), For: c.duration("for"),
 		KeepFor: c.duration("keep_for"), Cooldown: c.duration("cooldown"), Unknown: Unknown(c.text("unknown")),
-		Priority: int(c.number("priority")), Disabled: !c.flag("enabled"), Range: in.rng,
+		Priority: int(c.number("priority")), Disabled: l.disabled(c, in), Range: in.rng,
 	}
 	if h := c.block("hysteresis"); h != nil {
 		r.Hysteresis = &Hysteresis{On: h.number("on"), Off: h.number("off")}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +24,8 @@ const (
 	deepest = 500
 	// lockFile is kept by `voltage plugin lock`; it is no part of the site.
 	lockFile = "voltage.lock.hcl"
+	// switchesInput is the name of the switches among what was read.
+	switchesInput = "switches:rules"
 )
 
 // source is one file of the site.
@@ -68,6 +71,17 @@ func (l *loader) readAll(path string) bool {
 		}
 		l.read(name, src.bytes)
 		l.files = append(l.files, src)
+	}
+	for _, p := range l.options.Additions {
+		l.read(p.Path, p.Content)
+		l.files = append(l.files, &source{name: p.Path, bytes: p.Content})
+	}
+	if switches := l.options.Switches; len(switches) > 0 {
+		text := ""
+		for _, name := range sortedKeys(switches) {
+			text += fmt.Sprintf("%s=%t\n", name, switches[name])
+		}
+		l.read(switchesInput, []byte(text))
 	}
 	var wait sync.WaitGroup
 	for _, src := range l.files {

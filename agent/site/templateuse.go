@@ -37,7 +37,7 @@ func (l *loader) bindTemplates() {
 		l.instances(b, func(in instance) {
 			before := l.count
 			c := l.decode(in.body, l.made, in.rng, in.scope)
-			u := &templateUse{disabled: !c.flag("enabled"), doc: c.text("description")}
+			u := &templateUse{disabled: l.disabled(c, in), doc: c.text("description")}
 			if e := c.expression("template"); e != nil {
 				u.template = l.ruleTemplateOf(e)
 			}
@@ -343,7 +343,9 @@ func (l *loader) madeRules(b *block) {
 				before := l.count
 				r, sound := l.rule(in)
 				r.Made = made
-				r.Disabled = r.Disabled || u.disabled
+				if _, own := l.options.Switches[r.Name]; !own {
+					r.Disabled = r.Disabled || u.disabled
+				}
 				if u.doc != "" {
 					r.Description = u.doc
 				}
