@@ -64,9 +64,12 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 func (c *Client) ask(ctx context.Context, method, path string, query url.Values, body, reply any) error {
 	var in io.Reader
 	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return err
+		b, asWritten := body.(json.RawMessage) // whose lines diagnostics name
+		if !asWritten {
+			var err error
+			if b, err = json.Marshal(body); err != nil {
+				return err
+			}
 		}
 		in = bytes.NewReader(b)
 	}

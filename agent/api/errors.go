@@ -23,6 +23,8 @@ type Error struct {
 	Code   string `json:"error"`
 	Detail string `json:"detail"`
 	Hint   string `json:"hint,omitempty"`
+	// Diagnostics are what is wrong with a definition that was sent, with places in it.
+	Diagnostics []Diagnostic `json:"diagnostics,omitempty"`
 }
 
 // Error is the sentence, and the hint when there is one.

@@ -31,6 +31,7 @@ type literal struct {
 	events EventsRequest
 	loaded string
 	rule   string
+	shadow ShadowRequest
 	err    error
 	hub    *Hub
 }
@@ -162,6 +163,9 @@ func (a *literal) Shadow(context.Context) (Shadow, error) {
 }
 
 func (a *literal) StartShadow(_ context.Context, req ShadowRequest) (Shadow, error) {
+	a.mu.Lock()
+	a.shadow = req
+	a.mu.Unlock()
 	return Shadow{State: "running", Kind: "library", Name: req.Library, LeftSeconds: req.For.Seconds()}, a.fails()
 }
 

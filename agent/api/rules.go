@@ -16,6 +16,7 @@ type RuleKeeper interface {
 	UnparkRule(ctx context.Context, name, by string) (Rule, error)
 	// TraceRule says why a rule acts or does not, and changes nothing.
 	TraceRule(ctx context.Context, name string) (RuleTrace, error)
+	RuleChanger
 }
 
 // Rule is a rule's state, or a flow's.
@@ -23,7 +24,11 @@ type Rule struct {
 	Name    string `json:"name"`
 	Kind    string `json:"kind"` // rule, chain, window, sequence
 	Enabled bool   `json:"enabled"`
-	Verdict string `json:"verdict"` // true, false, unknown
+	// Stored rules were made while the site ran; others stand in the site's files. Switched ones are enabled or disabled by hand,
+	// where their definition says otherwise.
+	Stored   bool   `json:"stored,omitempty"`
+	Switched bool   `json:"switched,omitempty"`
+	Verdict  string `json:"verdict"` // true, false, unknown
 	// State is active, waiting (for its condition to hold long enough), idle, parked (after too many errors) or disabled.
 	State       string    `json:"state"`
 	Evaluations uint64    `json:"evaluations"`
@@ -54,7 +59,7 @@ type RuleTime struct {
 var byQuery = parameter{name: "by", doc: "who does it, for the events: a name; the default is api", kind: "string"}
 
 func ruleRoutes() []route {
-	return []route{
+	return append([]route{
 		{
 			method: "GET", path: "/api/v1/rules", id: "rules", tag: "rules", reply: []Rule{},
 			summary: "The rules, what they did, and what they cost",
@@ -62,7 +67,7 @@ func ruleRoutes() []route {
 		},
 		traceRoute(),
 		ruleCommand("unpark", "Let a rule that failed too often try again", Agent.UnparkRule),
-	}
+	}, changeRoutes()...)
 }
 
 // ruleCommand is the route of what a person does to a rule.

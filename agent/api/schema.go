@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"reflect"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ var (
 	timeType  = reflect.TypeFor[time.Time]()
 	spanType  = reflect.TypeFor[span]()
 	eventType = reflect.TypeFor[event.Event]()
+	rawType   = reflect.TypeFor[json.RawMessage]()
 )
 
 func (s *schemas) of(t reflect.Type) object {
@@ -27,6 +29,8 @@ func (s *schemas) of(t reflect.Type) object {
 		return object{"type": "string", "format": "date-time"}
 	case spanType:
 		return object{"type": "string", "description": `a duration, such as "30s", "15m" or "7d"`}
+	case rawType:
+		return object{"type": "object", "description": "a body of a block, in the JSON syntax of HCL"}
 	case eventType:
 		return s.component("Event", func() object {
 			return object{

@@ -18,10 +18,12 @@ type Shadower interface {
 	DropShadow(ctx context.Context) (Shadow, error)
 }
 
-// ShadowRequest says what candidate to run: a library, or the site as it is written now.
+// ShadowRequest says what candidate to run: a library, a rule, or the site as it is written now.
 type ShadowRequest struct {
-	// Library's name, empty for the site; File is its main file on the agent's machine.
+	// Library's name, empty for the others; File is its main file on the agent's machine.
 	Library, File string
+	// Rule is a definition with which the site runs; nil: as it is written.
+	Rule *RuleChange
 	// For is how long it runs.
 	For time.Duration
 }
@@ -29,8 +31,8 @@ type ShadowRequest struct {
 // Shadow is a candidate that runs, or ran, beside the live site.
 type Shadow struct {
 	State string `json:"state"` // running, ended, failed, promoted, dropped
-	Kind  string `json:"kind"`  // library or site
-	// Name of the library, or of the site; Version and Hash of the library; Revision of the site.
+	Kind  string `json:"kind"`  // library, site or rule
+	// Name of the library, of the site or of the rule; Version and Hash of the library; Revision of the site.
 	Name     string    `json:"name"`
 	Version  string    `json:"version,omitempty"`
 	Hash     string    `json:"hash,omitempty"`
@@ -159,14 +161,18 @@ func startShadow(c *call) (any, error) {
 		return nil, err
 	}
 	req := ShadowRequest{Library: b.Library, File: b.File, For: time.Duration(b.For)}
+	if req.Library == "" && req.File != "" {
+		return nil, invalid("a file is given, and no library that it is of")
+	}
+	return c.startShadow(req)
+}
+
+func (c *call) startShadow(req ShadowRequest) (any, error) {
 	if req.For == 0 {
 		req.For = defaultShadow
 	}
 	if req.For > longestShadow {
 		return nil, invalid("for is %v; it must be at most %v", req.For, longestShadow)
-	}
-	if req.Library == "" && req.File != "" {
-		return nil, invalid("a file is given, and no library that it is of")
 	}
 	return c.agent.StartShadow(c.Context(), req)
 }
@@ -178,6 +184,9 @@ func (c *Client) Shadow(ctx context.Context) (Shadow, error) {
 
 // StartShadow runs a candidate.
 func (c *Client) StartShadow(ctx context.Context, req ShadowRequest) (Shadow, error) {
+	if req.Rule != nil {
+		return c.dryRun(ctx, req)
+	}
 	return post[Shadow](ctx, c, "/shadow", shadowBody{Library: req.Library, File: req.File, For: span(req.For)})
 }
 

@@ -27,7 +27,10 @@ func (e *environment) rulesCommand() *cobra.Command {
 		},
 	}
 	for _, add := range []func() *cobra.Command{
-		e.rulesTopCommand, e.rulesTraceCommand, e.rulesTestCommand,
+		e.rulesTopCommand, e.rulesTraceCommand, e.rulesTestCommand, e.rulesShowCommand, e.rulesPutCommand,
+		e.rulesChangeCommand("delete", "Remove a rule that was made on the running site", api.Agent.DeleteRule),
+		e.rulesChangeCommand("enable", "Enable a rule, whatever its definition says", api.Agent.EnableRule),
+		e.rulesChangeCommand("disable", "Disable a rule, whatever its definition says, until it is enabled", api.Agent.DisableRule),
 	} {
 		root.AddCommand(add())
 	}
@@ -64,9 +67,18 @@ func ruleTable(rules []api.Rule) *table {
 		if r.Error != "" {
 			because = cell{r.Error, red}
 		}
-		t.row(r.Name, stateCell(r.State), r.Verdict, r.Evaluations, r.Fires, r.Unknowns, r.Errors, meanTime(r.Time), since(r.LastFire), because)
+		t.row(r.Name, ruleStateCell(r), r.Verdict, r.Evaluations, r.Fires, r.Unknowns, r.Errors, meanTime(r.Time), since(r.LastFire), because)
 	}
 	return t
+}
+
+// ruleStateCell is a rule's state, and whether that was put by hand.
+func ruleStateCell(r api.Rule) cell {
+	c := stateCell(r.State)
+	if r.Switched {
+		c.text += " (by hand)"
+	}
+	return c
 }
 
 func meanTime(t *api.RuleTime) string {

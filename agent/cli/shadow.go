@@ -29,7 +29,7 @@ func (f *shadowFlags) add(c *cobra.Command, doc string) {
 const follow = time.Second
 
 func (e *environment) shadowCommand() *cobra.Command {
-	var wait bool
+	var wait, drop bool
 	c := &cobra.Command{
 		Use:   "shadow",
 		Short: "The candidate that runs beside the live site: what it costs, and what it decides otherwise",
@@ -39,7 +39,11 @@ func (e *environment) shadowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := agent.Shadow(c.Context())
+			ask := agent.Shadow
+			if drop {
+				ask = agent.DropShadow
+			}
+			s, err := ask(c.Context())
 			if err != nil {
 				return err
 			}
@@ -50,6 +54,7 @@ func (e *environment) shadowCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&wait, "wait", false, "wait until it ends")
+	c.Flags().BoolVar(&drop, "drop", false, "end it")
 	return c
 }
 
@@ -95,7 +100,7 @@ func (e *environment) followShadow(ctx context.Context, agent *api.Client, s api
 		select {
 		case <-ctx.Done():
 			e.clearLine()
-			fmt.Fprintln(e.errs, "The candidate goes on; voltage shadow shows it, voltage plan --drop or voltage library drop ends it.")
+			fmt.Fprintln(e.errs, "The candidate goes on; voltage shadow shows it, voltage shadow --drop ends it.")
 			return ctx.Err()
 		case <-tick.C:
 		}
@@ -183,9 +188,12 @@ func (e *environment) sayShadow(s api.Shadow) error {
 	}
 	if s.State == "ended" && s.Reason == "" {
 		e.say("")
-		if s.Kind == "library" {
+		switch s.Kind {
+		case "library":
 			e.say("voltage library promote %s makes it the live one.", s.Name)
-		} else {
+		case "rule":
+			e.say("voltage rules put without --shadow makes it a live one.")
+		default:
 			e.say("voltage reload makes it the live one.")
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -239,29 +240,36 @@ func (e *environment) printPlan(p api.Plan) error {
 			return err
 		}
 	} else {
-		for _, d := range p.Diagnostics {
-			c := red
-			if d.Severity == "warning" {
-				c = yellow
-			}
-			fmt.Fprintf(e.errs, "%s: %s\n", paint(d.Severity, c, e.colors()), d.Summary)
-			if d.File != "" {
-				fmt.Fprintf(e.errs, "  on %s line %d, column %d\n", d.File, d.Line, d.Column)
-			}
-			if d.Snippet != "" {
-				fmt.Fprintf(e.errs, "    %s\n", d.Snippet)
-			}
-			if d.Detail != "" {
-				fmt.Fprintf(e.errs, "  %s\n", d.Detail)
-			}
-			fmt.Fprintln(e.errs)
-		}
+		e.sayDiagnostics(p.Diagnostics)
 		e.say("%s", strings.TrimRight(p.Text, "\n"))
 	}
-	for _, d := range p.Diagnostics {
-		if d.Severity == "error" {
-			return exit{exitFailed, "the site as it is written now can't be run; the agent goes on with the one before"}
-		}
+	if hasErrors(p.Diagnostics) {
+		return exit{exitFailed, "the site as it is written now can't be run; the agent goes on with the one before"}
 	}
 	return nil
+}
+
+func hasErrors(all []api.Diagnostic) bool {
+	return slices.ContainsFunc(all, func(d api.Diagnostic) bool { return d.Severity == "error" })
+}
+
+// sayDiagnostics prints what is wrong, and where.
+func (e *environment) sayDiagnostics(all []api.Diagnostic) {
+	for _, d := range all {
+		c := red
+		if d.Severity == "warning" {
+			c = yellow
+		}
+		fmt.Fprintf(e.errs, "%s: %s\n", paint(d.Severity, c, e.colors()), d.Summary)
+		if d.File != "" {
+			fmt.Fprintf(e.errs, "  on %s line %d, column %d\n", d.File, d.Line, d.Column)
+		}
+		if d.Snippet != "" {
+			fmt.Fprintf(e.errs, "    %s\n", d.Snippet)
+		}
+		if d.Detail != "" {
+			fmt.Fprintf(e.errs, "  %s\n", d.Detail)
+		}
+		fmt.Fprintln(e.errs)
+	}
 }

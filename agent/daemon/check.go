@@ -49,7 +49,7 @@ func Check(ctx context.Context, o CheckOptions) *Checked {
 		return &Checked{Diagnostics: hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "The plugins can't be asked", Detail: err.Error()}}}
 	}
 	defer host.Close(context.WithoutCancel(ctx))
-	return check(ctx, host, o.Site, o.Variables, nil)
+	return check(ctx, host, source{path: o.Site, variables: o.Variables})
 }
 
 // CheckLast is Check of the site that the agent of a data folder ran last without trouble, as it was then. Only Data and
@@ -70,7 +70,7 @@ func CheckLast(ctx context.Context, o CheckOptions) (*Checked, error) {
 		return nil, err
 	}
 	defer host.Close(context.WithoutCancel(ctx))
-	return check(ctx, host, path, o.Variables, good.overlay), nil
+	return check(ctx, host, good.source(path, o.Variables)), nil
 }
 
 // checkHost is a host that starts plugins to ask them; with trust also those whose checksums are not the locked ones.
@@ -86,10 +86,23 @@ func checkHost(o CheckOptions, trust bool) (*plugin.Host, error) {
 	return plugin.NewHost(plugin.Options{AgentDir: dir, DataDir: data, LockPath: lockPath(o.Site), Trust: trust})
 }
 
-// check does it with a host that there is, whose settings of plugins are those of the site then. Files of the overlay are
-// read in the place of those on disk.
-func check(ctx context.Context, host *plugin.Host, path string, variables map[string]string, overlay map[string][]byte) *Checked {
-	s, diags := load(ctx, host, path, variables, overlay)
+// source is what a site is read from.
+type source struct {
+	// path is a file or folder.
+	path      string
+	variables map[string]string
+	// overlay are files that are read in the place of those on disk.
+	overlay map[string][]byte
+	// made is what was made while the site ran.
+	made madeRules
+}
+
+// check does it with a host that there is, whose settings of plugins are those of the site then.
+func check(ctx context.Context, host *plugin.Host, from source) *Checked {
+	s, diags := load(ctx, host, from)
+	if from.made.problem != nil {
+		diags = append(diags, &hcl.Diagnostic{Severity: diagError, Summary: "Rules can't be read", Detail: from.made.problem.Error()})
+	}
 	c := &Checked{Site: s, Diagnostics: diags}
 	if s == nil {
 		return c
@@ -103,9 +116,10 @@ func check(ctx context.Context, host *plugin.Host, path string, variables map[st
 	return c
 }
 
-func load(ctx context.Context, host *plugin.Host, path string, variables map[string]string, overlay map[string][]byte) (*site.Site, hcl.Diagnostics) {
-	return site.Load(ctx, path, site.Options{
-		Schemas: host, Plugins: func(p []*site.Plugin) { host.Configure(p) }, Variables: variables, Getenv: os.LookupEnv, Overlay: overlay,
+func load(ctx context.Context, host *plugin.Host, from source) (*site.Site, hcl.Diagnostics) {
+	return site.Load(ctx, from.path, site.Options{
+		Schemas: host, Plugins: func(p []*site.Plugin) { host.Configure(p) }, Variables: from.variables, Getenv: os.LookupEnv, Overlay: from.overlay,
+		Additions: from.made.additions(), Switches: from.made.switches,
 	})
 }
 
@@ -146,7 +160,7 @@ func Lock(ctx context.Context, o CheckOptions) ([]plugin.Locked, error) {
 		return nil, err
 	}
 	defer host.Close(context.WithoutCancel(ctx))
-	s, diags := load(ctx, host, o.Site, o.Variables, nil)
+	s, diags := load(ctx, host, source{path: o.Site, variables: o.Variables})
 	if s == nil || diags.HasErrors() {
 		return nil, fmt.Errorf("the site can't be read, so its plugins are not known; see `voltage validate %s`", o.Site)
 	}

@@ -60,6 +60,7 @@ type Agent struct {
 	booted    *site.Site
 	early     earlyEvents
 	lastGood  lastGood
+	ruleFiles ruleFiles
 	resync    atomic.Int32
 	shown     lookout
 	times     ruleTimes
@@ -71,7 +72,8 @@ type Agent struct {
 
 	// reloading is held while a plan is made or applied, or Redis is given what it should hold.
 	reloading sync.Mutex
-	equipped  bool // Redis holds libraries and programs
+	equipped  bool   // Redis holds libraries and programs
+	origin    source // of the site that runs
 
 	mu       sync.RWMutex
 	site     *site.Site
@@ -103,7 +105,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer unlock()
 	a := &Agent{
-		o: o, log: o.Log, started: time.Now(), lastGood: lastGood{filepath.Join(o.Data, "lastgood")},
+		o: o, log: o.Log, started: time.Now(), lastGood: lastGood{filepath.Join(o.Data, "lastgood")}, ruleFiles: ruleFiles{filepath.Join(o.Data, "rules")},
 		channels: map[string]*plugin.Channel{}, sinks: map[string]*sinkHandle{}, states: map[string]string{}, troubles: map[string]string{},
 	}
 	a.hub = api.NewHub(8192, time.Now)

@@ -30,14 +30,23 @@ type goodSite struct {
 	Files    []goodFile `json:"files"`
 	// Variables that were given on the command line, by name.
 	Variables []string `json:"variables,omitempty"`
+	// Switches are those of the rules.
+	Switches map[string]bool `json:"switches,omitempty"`
 
 	overlay map[string][]byte
+	made    madeRules
+}
+
+// source is the copy as a source.
+func (g *goodSite) source(path string, variables map[string]string) source {
+	return source{path: path, variables: variables, overlay: g.overlay, made: g.made}
 }
 
 // goodFile is one copied file.
 type goodFile struct {
-	// Name is relative to the site's folder.
+	// Name is relative to the site's folder; of a rule that was made while the site ran it is the path of the file.
 	Name string `json:"name"`
+	Made bool   `json:"made,omitempty"`
 	// Copy is its name in the folder of the copy.
 	Copy   string `json:"copy"`
 	SHA256 string `json:"sha256"`
@@ -68,6 +77,7 @@ func (l lastGood) read(path string) (*goodSite, error) {
 	if err := json.Unmarshal(b, g); err != nil {
 		return nil, fmt.Errorf("%s: %w", l.index(), err)
 	}
+	g.made = madeRules{files: map[string][]byte{}, switches: g.Switches}
 	if full, err := filepath.Abs(path); err != nil || full != g.Site {
 		return nil, fmt.Errorf("the last good site in %s is that of %s", l.dir, g.Site)
 	}
@@ -79,7 +89,11 @@ func (l lastGood) read(path string) (*goodSite, error) {
 		if sumOf(b) != f.SHA256 {
 			return nil, fmt.Errorf("%s is not what was written", filepath.Join(l.dir, f.Copy))
 		}
-		g.overlay[f.Name] = b
+		if f.Made {
+			g.made.files[f.Name] = b
+		} else {
+			g.overlay[f.Name] = b
+		}
 	}
 	return g, g.hideOthers(path)
 }
@@ -103,16 +117,22 @@ func (l lastGood) write(g *goodSite) error {
 	if err := os.MkdirAll(l.dir, 0o700); err != nil {
 		return err
 	}
-	g.Files = nil
+	g.Files, g.Switches = nil, g.made.switches
 	keep := map[string]bool{filepath.Base(l.index()): true}
-	for _, name := range slices.Sorted(maps.Keys(g.overlay)) {
-		sum := sumOf(g.overlay[name])
-		f := goodFile{Name: name, SHA256: sum, Copy: sum[:16] + "-" + filepath.Base(name)}
-		keep[f.Copy] = true
-		if err := writeSynced(filepath.Join(l.dir, f.Copy), g.overlay[name]); err != nil {
-			return err
+	add := func(files map[string][]byte, made bool) error {
+		for _, name := range slices.Sorted(maps.Keys(files)) {
+			sum := sumOf(files[name])
+			f := goodFile{Name: name, Made: made, SHA256: sum, Copy: sum[:16] + "-" + filepath.Base(name)}
+			keep[f.Copy] = true
+			if err := writeSynced(filepath.Join(l.dir, f.Copy), files[name]); err != nil {
+				return err
+			}
+			g.Files = append(g.Files, f)
 		}
-		g.Files = append(g.Files, f)
+		return nil
+	}
+	if err := errors.Join(add(g.overlay, false), add(g.made.files, true)); err != nil {
+		return err
 	}
 	b, err := json.MarshalIndent(g, "", "  ")
 	if err != nil {
@@ -139,37 +159,21 @@ func (l lastGood) prune(keep map[string]bool) error {
 	return errors.Join(errs...)
 }
 
-// writeSynced puts a file in its place as a whole.
-func writeSynced(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
-}
-
 func sumOf(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
 
-// keepGood copies a site that runs well. It is the site that runs and no later one: read from the copy, it has the same
-// revision.
-func (a *Agent) keepGood(ctx context.Context, s *site.Site) {
-	err := a.copyGood(ctx, s)
+// keepGood copies a site that runs well, with what it was read from. It is the site that runs and no later one: read from the copy, it has
+// the same revision.
+func (a *Agent) keepGood(ctx context.Context, s *site.Site, from source) {
+	err := a.copyGood(ctx, s, from)
 	if err != nil && ctx.Err() == nil {
 		a.log.Warn("the site is not kept as the last good one", "error", err)
 	}
 }
 
-func (a *Agent) copyGood(ctx context.Context, s *site.Site) error {
+func (a *Agent) copyGood(ctx context.Context, s *site.Site, from source) error {
 	full, err := filepath.Abs(a.o.Site)
 	if err != nil {
 		return err
@@ -177,22 +181,25 @@ func (a *Agent) copyGood(ctx context.Context, s *site.Site) error {
 	if old, err := a.lastGood.read(a.o.Site); err == nil && old.Revision == s.Revision {
 		return nil
 	}
-	g := &goodSite{Site: full, Revision: s.Revision, Saved: time.Now().UTC().Truncate(time.Second), overlay: map[string][]byte{}}
+	g := &goodSite{Site: full, Revision: s.Revision, Saved: time.Now().UTC().Truncate(time.Second), overlay: map[string][]byte{}, made: from.made}
 	g.Variables = slices.Sorted(maps.Keys(a.o.Variables))
 	for _, name := range s.Files {
-		if s.Sources[name] == nil && !strings.EqualFold(filepath.Ext(name), ".csv") {
+		if from.made.files[name] != nil || s.Sources[name] == nil && !strings.EqualFold(filepath.Ext(name), ".csv") {
 			continue
 		}
-		b, err := os.ReadFile(name)
-		if err != nil {
-			return err
+		rel := name
+		if r, err := filepath.Rel(s.Folder, name); err == nil {
+			rel = r
 		}
-		if rel, err := filepath.Rel(s.Folder, name); err == nil {
-			name = rel
+		b, ok := from.overlay[rel]
+		if !ok {
+			if b, err = os.ReadFile(name); err != nil {
+				return err
+			}
 		}
-		g.overlay[name] = b
+		g.overlay[rel] = b
 	}
-	again, diags := load(ctx, a.host, a.o.Site, a.o.Variables, g.overlay)
+	again, diags := load(ctx, a.host, g.source(a.o.Site, a.o.Variables))
 	if a.host.Configure(a.current().Plugins); diags.HasErrors() || again.Revision != s.Revision {
 		return errors.New("it was changed meanwhile")
 	}

@@ -80,7 +80,7 @@ func (a *Agent) equipNow(ctx context.Context) (done bool, err error) {
 	a.tell("redis_reached", "models, alarms and rules run")
 	a.log.Info("redis is there: models, alarms and rules run")
 	if len(a.troubleTexts()) == 0 {
-		a.keepGood(ctx, s)
+		a.keepGood(ctx, s, a.origin)
 	}
 	return true, nil
 }

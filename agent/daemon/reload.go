@@ -21,7 +21,7 @@ func (a *Agent) Plan(ctx context.Context) (api.Plan, error) {
 	if a.isStopping() {
 		return api.Plan{}, fmt.Errorf("%w: %w", api.ErrUnavailable, errStopping)
 	}
-	_, _, p := a.plan(ctx)
+	_, _, p := a.plan(ctx, a.asWritten())
 	return p, a.host.Prune(ctx)
 }
 
@@ -37,22 +37,36 @@ func (a *Agent) Reload(ctx context.Context) (api.Plan, error) {
 	if a.isStopping() {
 		return api.Plan{}, fmt.Errorf("%w: %w", api.ErrUnavailable, errStopping)
 	}
-	checked, diff, p := a.plan(ctx)
+	from := a.asWritten()
+	checked, diff, p := a.plan(ctx, from)
 	if checked == nil {
 		a.tell("reload refused", fmt.Sprintf("%d diagnostics; the site before goes on", len(p.Diagnostics)))
 		return p, a.host.Prune(ctx)
 	}
-	ctx = context.WithoutCancel(ctx)
-	if err := a.rollOut(ctx, checked, diff); err != nil {
+	if err := a.apply(context.WithoutCancel(ctx), checked, diff, from, "the site was reloaded"); err != nil {
 		a.tell("reload failed", err.Error())
 		return p, err
 	}
 	p.Applied = true
-	a.endShadow("the site was reloaded")
 	a.setTrouble(aboutSite, "")
 	a.tell("reloaded", fmt.Sprintf("site revision %s, %d changes", p.Revision, len(p.Changes)))
-	a.keepGood(ctx, checked.Site)
 	return p, nil
+}
+
+// apply makes a checked site the one that runs.
+func (a *Agent) apply(ctx context.Context, next *Checked, diff site.Plan, from source, because string) error {
+	if err := a.rollOut(ctx, next, diff); err != nil {
+		return err
+	}
+	a.origin = from
+	a.endShadow(because)
+	a.keepGood(ctx, next.Site, from)
+	return nil
+}
+
+// asWritten is the site as it is written now.
+func (a *Agent) asWritten() source {
+	return source{path: a.o.Site, variables: a.o.Variables, made: a.ruleFiles.read()}
 }
 
 func (a *Agent) reloadBySignal(ctx context.Context) {
@@ -73,10 +87,10 @@ func (a *Agent) reloadBySignal(ctx context.Context) {
 	}
 }
 
-// plan reads the site as it is now; a nil Checked is one that can't be run.
-func (a *Agent) plan(ctx context.Context) (*Checked, site.Plan, api.Plan) {
+// plan reads a site; a nil Checked is one that can't be run.
+func (a *Agent) plan(ctx context.Context, from source) (*Checked, site.Plan, api.Plan) {
 	now := a.current()
-	checked := check(ctx, a.host, a.o.Site, a.o.Variables, nil)
+	checked := check(ctx, a.host, from)
 	a.host.Configure(now.Plugins) // until it is rolled out
 	p := api.Plan{Changes: []api.PlanChange{}, Diagnostics: Diagnostics(checked.Diagnostics, checked.Sources)}
 	if checked.Diagnostics.HasErrors() {

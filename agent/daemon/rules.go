@@ -40,6 +40,13 @@ func (a *Agent) apiRule(r store.Standing) api.Rule {
 		Evaluations: uint64(r.Evaluations), Fires: uint64(r.Fires), Unknowns: uint64(r.Unknowns), Errors: uint64(r.Errors),
 		LastFire: ruleTime(r.Fired), Why: r.Why, Error: r.Problem,
 	}
+	s := a.current()
+	if rule := s.Rule(r.Name); rule != nil {
+		x.Stored = a.ruleFiles.hold(written(rule))
+	} else if flow := s.Flow(r.Name); flow != nil {
+		x.Stored = a.ruleFiles.hold(flow.Place())
+	}
+	x.Switched = s.Switched(r.Name)
 	x.Time = a.times.of(r.Name, x.Evaluations)
 	return x
 }

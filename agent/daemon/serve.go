@@ -34,7 +34,7 @@ func (a *Agent) serve(ctx context.Context) error {
 	a.log.Info("running", "site", a.booted.Name, "data", a.o.Data, "api", a.server.URL())
 	a.reloading.Lock()
 	if a.equipped && a.current() == a.booted && len(a.troubleTexts()) == 0 {
-		a.keepGood(ctx, a.booted)
+		a.keepGood(ctx, a.booted, a.origin)
 	}
 	a.reloading.Unlock()
 	giveBack()

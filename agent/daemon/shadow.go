@@ -13,6 +13,7 @@ import (
 
 	"github.com/voltage-edge/voltage/agent/api"
 	"github.com/voltage-edge/voltage/agent/replay"
+	"github.com/voltage-edge/voltage/agent/site"
 	"github.com/voltage-edge/voltage/agent/store"
 	"github.com/voltage-edge/voltage/lua"
 )
@@ -50,8 +51,9 @@ type shadows struct {
 // shadow is one candidate.
 type shadow struct {
 	kind, name string
-	lib        lua.Library // of the kind library
-	revision   string      // of the kind site
+	lib        lua.Library    // of the kind library
+	rule       api.RuleChange // of the kind rule
+	revision   string         // of the site
 	ends       time.Time
 	run        *replay.Shadow // the goroutine's that runs it
 	steps      chan replay.ShadowStep
@@ -224,9 +226,9 @@ func (a *Agent) candidate(ctx context.Context, req api.ShadowRequest) (*shadow, 
 		sh.kind, sh.name, sh.lib = "library", req.Library, lib
 		return sh, o, nil
 	}
-	checked, diff, p := a.plan(ctx)
-	if checked == nil {
-		return nil, o, fmt.Errorf("%w: the site as it is written now can't be run: %s", api.ErrInvalid, firstError(p.Diagnostics))
+	checked, diff, err := a.candidateSite(ctx, req, sh)
+	if err != nil {
+		return nil, o, err
 	}
 	o.Site, o.Programs = checked.Site, checked.Programs
 	for _, name := range libraryNames {
@@ -234,8 +236,30 @@ func (a *Agent) candidate(ctx context.Context, req api.ShadowRequest) (*shadow, 
 			delete(o.Libraries, name)
 		}
 	}
-	sh.kind, sh.name, sh.revision = "site", checked.Site.Name, checked.Site.Revision
+	sh.revision = checked.Site.Revision
 	return sh, o, nil
+}
+
+// candidateSite is the site as it is written now, or the one that runs with another rule.
+func (a *Agent) candidateSite(ctx context.Context, req api.ShadowRequest, sh *shadow) (*Checked, site.Plan, error) {
+	if req.Rule != nil {
+		sh.kind, sh.name, sh.rule = "rule", req.Rule.Name, *req.Rule
+		from, _, what, err := a.edited(ctx, a.put(*req.Rule))
+		if err != nil {
+			return nil, site.Plan{}, err
+		}
+		checked, diff, p := a.plan(ctx, from)
+		if checked == nil {
+			return nil, diff, refusedRule(sh.name, what, p)
+		}
+		return checked, diff, nil
+	}
+	checked, diff, p := a.plan(ctx, a.asWritten())
+	if checked == nil {
+		return nil, diff, fmt.Errorf("%w: the site as it is written now can't be run: %s", api.ErrInvalid, firstError(p.Diagnostics))
+	}
+	sh.kind, sh.name = "site", checked.Site.Name
+	return checked, diff, nil
 }
 
 func firstError(diags []api.Diagnostic) string {
@@ -371,9 +395,12 @@ func (a *Agent) PromoteShadow(ctx context.Context) (api.Shadow, error) {
 	if st := sh.report().State; st != shadowRunning && st != shadowEnded {
 		return api.Shadow{}, fmt.Errorf("%w: the candidate %s %s was %s; run it again first", api.ErrConflict, sh.kind, sh.name, st)
 	}
-	if sh.kind == "library" {
+	switch sh.kind {
+	case "library":
 		err = a.promoteLibrary(ctx, sh)
-	} else {
+	case "rule":
+		_, err = a.PutRule(ctx, sh.rule)
+	default:
 		err = a.promoteSite(ctx, sh)
 	}
 	if err != nil {

@@ -94,7 +94,8 @@ func (a *Agent) openSite(ctx context.Context) (checked *Checked, refused string,
 	}); err != nil {
 		return nil, "", err
 	}
-	checked = check(ctx, a.host, a.o.Site, a.o.Variables, nil)
+	a.origin = a.asWritten()
+	checked = check(ctx, a.host, a.origin)
 	a.logDiagnostics(checked.Diagnostics)
 	if !checked.Diagnostics.HasErrors() {
 		return checked, "", nil
@@ -112,7 +113,8 @@ func (a *Agent) openSite(ctx context.Context) (checked *Checked, refused string,
 	if err := a.host.Prune(ctx); err != nil {
 		a.log.Warn("end the plugins that were asked", "error", err)
 	}
-	before := check(ctx, a.host, a.o.Site, a.o.Variables, good.overlay)
+	a.origin = good.source(a.o.Site, a.o.Variables)
+	before := check(ctx, a.host, a.origin)
 	if before.Diagnostics.HasErrors() {
 		a.logDiagnostics(before.Diagnostics)
 		a.log.Error("the last good site can't be run either", "of", good.Saved, "variables", good.Variables)

@@ -16,7 +16,7 @@ const mostNodes = 200
 func (l *loader) chain(in instance, c *content) (*Chain, bool) {
 	ch := &Chain{
 		Name: in.full, Description: c.text("description"), Priority: int(c.number("priority")), MaxDepth: int(c.number("max_depth")),
-		Disabled: l.disabled(c, in), Range: in.rng,
+		Disabled: l.switched(in.full, !c.flag("enabled")), Range: in.rng,
 	}
 	var own []string
 	c.each("transform", func(b *content) {

@@ -33,6 +33,9 @@ func (s *Site) Flows() []Flow {
 	return out
 }
 
+// Switched tells whether a rule or flow is enabled or disabled by a switch, where its block says otherwise.
+func (s *Site) Switched(name string) bool { return s.switched[name] }
+
 // Flow finds a chain, window or sequence; nil: there is none.
 func (s *Site) Flow(name string) Flow {
 	if x := lookup(s, "chain", name, s.Chains, (*Chain).FlowName); x != nil {

@@ -101,7 +101,7 @@ func newLoader(ctx context.Context, o Options) *loader {
 	l := &loader{
 		ctx: ctx, options: o,
 		site: &Site{
-			Location: time.UTC, Sources: map[string]*hcl.File{}, index: newIndex(), hashes: map[string]string{},
+			Location: time.UTC, Sources: map[string]*hcl.File{}, index: newIndex(), hashes: map[string]string{}, switched: map[string]bool{},
 		},
 		inputs: map[string][]byte{}, grammar: map[string]*construct{}, shapes: map[string]*shape{}, blocks: map[string][]*block{},
 		locals: map[string]*local{}, plugins: map[string]*pluginInfo{}, profiles: map[string]*pointTable{}, profileBlocks: map[string]profileBlockOf{}, tables: map[string]*pointTable{},

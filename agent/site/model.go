@@ -53,6 +53,8 @@ type Site struct {
 	index *index
 	// virtual are the virtual devices by name.
 	virtual map[string]*Device
+	// switched are the rules and flows whose blocks say otherwise.
+	switched map[string]bool
 	// hashes of the content of each item, by kind and name.
 	hashes map[string]string
 }

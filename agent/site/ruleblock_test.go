@@ -169,6 +169,11 @@ rule "b" {
 			t.Errorf("%s: %+v", name, r)
 		}
 	}
+	for name, want := range map[string]bool{"a": true, "b[x]": true, "b[y]": false} {
+		if after.Switched(name) != want {
+			t.Errorf("%s counts as switched: %t", name, !want)
+		}
+	}
 	if before.Revision == after.Revision {
 		t.Error("the switches are not in the revision")
 	}

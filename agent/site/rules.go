@@ -17,6 +17,7 @@ func (l *loader) loadRules() {
 		l.instances(b, func(in instance) {
 			before := l.count
 			r, sound := l.rule(in)
+			r.Disabled = l.switched(r.Name, r.Disabled)
 			b.entry.items[in.key] = r
 			if sound && l.count == before {
 				l.site.Rules = append(l.site.Rules, r)
@@ -25,14 +26,20 @@ func (l *loader) loadRules() {
 	}
 }
 
-// disabled tells whether a rule or flow does nothing: as its block says, or as it was switched.
-func (l *loader) disabled(c *content, in instance) bool {
-	for _, name := range []string{in.full, in.name} {
-		if on, switched := l.options.Switches[name]; switched {
-			return !on
+// switched tells whether a rule or flow is disabled, given what its block says. A switch of the block that made it counts when it has
+// none of its own: of b for b[x], of self and self[x] for self[x].part.
+func (l *loader) switched(name string, disabled bool) bool {
+	for of := name; of != ""; of = of[:max(strings.LastIndexAny(of, ".["), 0)] {
+		on, ok := l.options.Switches[of]
+		if !ok {
+			continue
 		}
+		if on == disabled {
+			l.site.switched[name] = true
+		}
+		return !on
 	}
-	return !c.flag("enabled")
+	return disabled
 }
 
 func (l *loader) rule(in instance) (*Rule, bool) {
@@ -40,7 +47,7 @@ func (l *loader) rule(in instance) (*Rule, bool) {
 	r := &Rule{
 		Name: in.full, Description: c.text("description"), On: c.text("on"), Initial: c.text("initial"), For: c.duration("for"),
 		KeepFor: c.duration("keep_for"), Cooldown: c.duration("cooldown"), Unknown: Unknown(c.text("unknown")),
-		Priority: int(c.number("priority")), Disabled: l.disabled(c, in), Range: in.rng,
+		Priority: int(c.number("priority")), Disabled: !c.flag("enabled"), Range: in.rng,
 	}
 	if h := c.block("hysteresis"); h != nil {
 		r.Hysteresis = &Hysteresis{On: h.number("on"), Off: h.number("off")}

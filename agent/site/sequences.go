@@ -5,7 +5,7 @@ import "slices"
 func (l *loader) sequence(in instance, c *content) (*Sequence, bool) {
 	q := &Sequence{
 		Name: in.full, Description: c.text("description"), Every: c.flag("every"), Group: int(c.number("group")), Within: c.duration("within"),
-		Strict: c.flag("strict"), Priority: int(c.number("priority")), Disabled: l.disabled(c, in), Range: in.rng,
+		Strict: c.flag("strict"), Priority: int(c.number("priority")), Disabled: l.switched(in.full, !c.flag("enabled")), Range: in.rng,
 	}
 	r := &stepReader{loader: l, scope: in.scope, devices: map[string]*Device{}, lists: map[string]bool{}, sound: true}
 	c.each("step", func(b *content) { q.Steps = append(q.Steps, r.step(b)) })

@@ -37,7 +37,7 @@ func (l *loader) bindTemplates() {
 		l.instances(b, func(in instance) {
 			before := l.count
 			c := l.decode(in.body, l.made, in.rng, in.scope)
-			u := &templateUse{disabled: l.disabled(c, in), doc: c.text("description")}
+			u := &templateUse{disabled: !c.flag("enabled"), doc: c.text("description")}
 			if e := c.expression("template"); e != nil {
 				u.template = l.ruleTemplateOf(e)
 			}
@@ -343,9 +343,7 @@ func (l *loader) madeRules(b *block) {
 				before := l.count
 				r, sound := l.rule(in)
 				r.Made = made
-				if _, own := l.options.Switches[r.Name]; !own {
-					r.Disabled = r.Disabled || u.disabled
-				}
+				r.Disabled = l.switched(r.Name, r.Disabled || u.disabled)
 				if u.doc != "" {
 					r.Description = u.doc
 				}
@@ -372,7 +370,7 @@ func (l *loader) madeAlarms() (checks []func()) {
 				l.explain(made, func() {
 					a, check := l.oneAlarm(in)
 					a.Made = made
-					a.Disabled = a.Disabled || u.disabled
+					a.Disabled = a.Disabled || l.switched(u.full, u.disabled)
 					l.site.index.put(&entry{kind: rootAlarm, name: in.full, rng: in.rng, items: map[string]any{"": a}})
 					checks = append(checks, func() { l.explain(made, check) })
 				})

@@ -19,7 +19,7 @@ var windowUses = map[string]struct{ needs, takes []string }{
 func (l *loader) aggregating(in instance, c *content) (*Window, bool) {
 	w := &Window{
 		Name: in.full, Description: c.text("description"), Kind: c.text("kind"), Size: c.duration("size"), Every: c.duration("every"), Gap: c.duration("gap"),
-		Count: int(c.number("count")), CountEvery: int(c.number("count_every")), Priority: int(c.number("priority")), Disabled: l.disabled(c, in), Range: in.rng,
+		Count: int(c.number("count")), CountEvery: int(c.number("count_every")), Priority: int(c.number("priority")), Disabled: l.switched(in.full, !c.flag("enabled")), Range: in.rng,
 	}
 	l.windowKind(w, c)
 	w.Source = l.deviceNamed(c, "source", in.scope)
