@@ -125,3 +125,28 @@ func TestEvaluationsAreCounted(t *testing.T) {
 	s.frame(17000, 3)
 	want(17000, 12, 16)
 }
+
+// Another rule in the program takes nothing from the counters of those that stay.
+func TestCountersOutliveAnotherProgram(t *testing.T) {
+	const kept = `{ name = 'kept', rev = '1', dev = {1}, when = function() return H.gt(d1[1], 5) end, on = 'while', initial = 'arm',
+		unknown = 'hold', priority = 1, inputs = {{'m.p', 1, 1}}, set = {} },`
+	changing := func(rev string) string {
+		return strings.ReplaceAll(strings.ReplaceAll(kept, "kept", "other"), "rev = '1'", "rev = '"+rev+"'")
+	}
+	s := newRuleSite(t, kept+changing("1"))
+	for i := range 7 {
+		s.frame(int64(i+1)*1000, 9)
+	}
+	before := s.standing(7000, "kept")
+	s.program(kept + changing("2"))
+	if r := s.standing(7000, "kept"); r.Evaluations != 7 || r.Fires != before.Fires {
+		t.Errorf("the rule that stayed is %+v, and was %+v", r, before)
+	}
+	if r := s.standing(7000, "other"); r.Evaluations != 0 || r.Fires != 0 {
+		t.Errorf("the rule that changed is %+v", r)
+	}
+	s.frame(8000, 9)
+	if r := s.standing(8000, "kept"); r.Evaluations != 8 {
+		t.Errorf("then the rule that stayed is %+v", r)
+	}
+}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -145,14 +146,17 @@ func (s *Server) fail(w http.ResponseWriter, req *http.Request, err error) {
 
 // reply writes v as JSON; lists that are nil are written as empty ones.
 func reply(w http.ResponseWriter, status int, v any) {
-	b, err := json.Marshal(withLists(v))
-	if err != nil {
+	var b bytes.Buffer
+	out := json.NewEncoder(&b)
+	out.SetEscapeHTML(false) // expressions are full of < and >, and it is no HTML
+	if err := out.Encode(withLists(v)); err != nil {
+		b.Reset()
 		status = http.StatusInternalServerError
-		b, _ = json.Marshal(&Error{Code: "internal", Detail: "the reply can't be written as JSON: " + err.Error()})
+		_ = out.Encode(&Error{Code: "internal", Detail: "the reply can't be written as JSON: " + err.Error()}) // texts, into a buffer
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	w.Write(append(b, '\n'))
+	w.Write(b.Bytes())
 }
 
 // mux makes the handlers of all routes, and says in JSON what is not there.

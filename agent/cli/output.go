@@ -24,6 +24,7 @@ func (e *environment) print(v any, human func() *table) error {
 func (e *environment) printJSON(v any) error {
 	enc := json.NewEncoder(e.out)
 	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
 }
 

@@ -190,6 +190,10 @@ func (a *Agent) changeRules(ctx context.Context, e rulesEdit, checkOnly bool) (a
 		}
 		return p, refusedRule(e.rule, what, p)
 	}
+	if before.same(from.made) {
+		p.Applied = true
+		return p, a.host.Prune(ctx)
+	}
 	ctx = context.WithoutCancel(ctx)
 	change, err := a.ruleFiles.prepare(before, from.made)
 	if err != nil {

@@ -26,6 +26,9 @@ const (
 	switchesFile = "switches.json"
 )
 
+// unfinished begins the name of a file that is being written.
+const unfinished = ".new-"
+
 // madeRules are what the folder holds.
 type madeRules struct {
 	// files are the rules' files by their paths, and switches those of rules by name.
@@ -70,6 +73,16 @@ func (f ruleFiles) read() madeRules {
 	return m
 }
 
+// tidy removes what an agent left that was killed while it wrote.
+func (f ruleFiles) tidy() error {
+	left, err := filepath.Glob(filepath.Join(f.dir, unfinished+"*"))
+	errs := []error{err}
+	for _, path := range left {
+		errs = append(errs, os.Remove(path))
+	}
+	return errors.Join(errs...)
+}
+
 // additions are the rules, in the order of their files.
 func (m madeRules) additions() []site.Addition {
 	out := make([]site.Addition, 0, len(m.files))
@@ -77,6 +90,10 @@ func (m madeRules) additions() []site.Addition {
 		out = append(out, site.Addition{Path: path, Content: m.files[path]})
 	}
 	return out
+}
+
+func (m madeRules) same(as madeRules) bool {
+	return maps.EqualFunc(m.files, as.files, bytes.Equal) && maps.Equal(m.switches, as.switches)
 }
 
 func (m madeRules) clone() madeRules {
@@ -167,7 +184,7 @@ func (p *prepared) finish() error {
 
 // writeBeside writes a file, synced, that can be renamed to path.
 func writeBeside(path string, content []byte) (string, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-")
+	f, err := os.CreateTemp(filepath.Dir(path), unfinished)
 	if err != nil {
 		return "", err
 	}

@@ -94,6 +94,9 @@ func (a *Agent) openSite(ctx context.Context) (checked *Checked, refused string,
 	}); err != nil {
 		return nil, "", err
 	}
+	if err := a.ruleFiles.tidy(); err != nil {
+		a.log.Warn("can't remove what a change of rules left", "error", err)
+	}
 	a.origin = a.asWritten()
 	checked = check(ctx, a.host, a.origin)
 	a.logDiagnostics(checked.Diagnostics)

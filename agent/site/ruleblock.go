@@ -17,6 +17,9 @@ import (
 // RuleKinds are the blocks that are rules, or flows among them.
 var RuleKinds = []string{"rule", "chain", "window", "sequence"}
 
+// anyRule is one of them, in words.
+const anyRule = "a rule, chain, window or sequence"
+
 // RuleBlock is one block of a kind of RuleKinds in the JSON syntax of HCL.
 type RuleBlock struct {
 	Kind, Name string
@@ -34,7 +37,7 @@ func (b RuleBlock) File() []byte {
 func (b RuleBlock) Check() error {
 	switch {
 	case !slices.Contains(RuleKinds, b.Kind):
-		return fmt.Errorf("the kind is %q; it must be one of %s", b.Kind, strings.Join(RuleKinds, ", "))
+		return fmt.Errorf("the kind is %q; it must be %s", b.Kind, anyRule)
 	case !hclsyntax.ValidIdentifier(b.Name) || len(b.Name) > longestName:
 		return fmt.Errorf("%q can't be a name: it has letters, digits, _ and -, begins with a letter, and is no longer than %d bytes", b.Name, longestName)
 	}
@@ -70,15 +73,15 @@ func ReadRuleBlock(src []byte, filename string) (RuleBlock, hcl.Diagnostics) {
 	}
 	body := f.Body.(*hclsyntax.Body)
 	for _, a := range body.Attributes {
-		return RuleBlock{}, complaint(a.NameRange, "Attribute outside of a block", "The file holds one block of %s.", strings.Join(RuleKinds, ", "))
+		return RuleBlock{}, complaint(a.NameRange, "Attribute outside of a block", "The file holds one block: %s.", anyRule)
 	}
 	for _, x := range body.Blocks {
 		if !slices.Contains(RuleKinds, x.Type) {
-			return RuleBlock{}, complaint(x.DefRange(), "Not a rule", "The file holds one block of %s, and this is %s.", strings.Join(RuleKinds, ", "), withArticle(x.Type))
+			return RuleBlock{}, complaint(x.DefRange(), "Not a rule", "The file holds one block: %s. This is %s.", anyRule, withArticle(x.Type))
 		}
 	}
 	if n := len(body.Blocks); n != 1 {
-		return RuleBlock{}, complaint(rangeOfBytes(filename, src, 0, 0), "Not one rule", "The file holds one block of %s, and this has %d blocks.", strings.Join(RuleKinds, ", "), n)
+		return RuleBlock{}, complaint(rangeOfBytes(filename, src, 0, 0), "Not one rule", "The file holds one block: %s. This has %d.", anyRule, n)
 	}
 	x := body.Blocks[0]
 	if len(x.Labels) != 1 {
@@ -92,7 +95,7 @@ func ReadRuleBlock(src []byte, filename string) (RuleBlock, hcl.Diagnostics) {
 
 // readRuleJSON reads {"KIND": {"NAME": BODY}}.
 func readRuleJSON(src []byte) (RuleBlock, error) {
-	wanted := fmt.Errorf("the file holds one block: {\"KIND\": {\"NAME\": {…}}} with a KIND of %s", strings.Join(RuleKinds, ", "))
+	wanted := fmt.Errorf("the file holds one block: {\"KIND\": {\"NAME\": {…}}} whose KIND is %s", anyRule)
 	var kinds map[string]map[string]json.RawMessage
 	if err := json.Unmarshal(src, &kinds); err != nil {
 		return RuleBlock{}, fmt.Errorf("%w: %w", wanted, err)

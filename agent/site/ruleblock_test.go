@@ -118,15 +118,15 @@ func TestRuleBlockText(t *testing.T) {
 
 func TestNotARuleBlock(t *testing.T) {
 	for src, want := range map[string]string{
-		`alarm "a" { when = true }`:         "this is an alarm",
+		`alarm "a" { when = true }`:         "This is an alarm",
 		`rule "a" {} rule "b" {}`:           "Missing newline",
-		"rule \"a\" {}\nrule \"b\" {}\n":    "this has 2 blocks",
-		``:                                  "this has 0 blocks",
+		"rule \"a\" {}\nrule \"b\" {}\n":    "This has 2",
+		``:                                  "This has 0",
 		`x = 1`:                             "Attribute outside of a block",
 		`rule {}`:                           "A rule block has a name",
 		strings.Repeat("[", 600):            "Nested too deeply",
 		`JSON {"rule": {"a": {}, "b": {}}}`: "one block",
-		`JSON {"alarm": {"a": {}}}`:         "must be one of rule, chain, window, sequence",
+		`JSON {"alarm": {"a": {}}}`:         "must be a rule, chain, window or sequence",
 		`JSON {"rule": {"a b": {}}}`:        "can't be a name",
 		`JSON {"rule": {"a": [1]}}`:         "no JSON object",
 		`JSON {"rule": `:                    "unexpected end",

@@ -210,7 +210,15 @@ do
     for _, item in ipairs(items or {}) do State.put(site.state, item, nil) end
   end
 
-  local function restore(site, rule, kept)
+  -- count goes on counting where an earlier build of the site was: the state has the counters of its last change only.
+  local function count(rule, before)
+    local old = before and before.by_name[rule.name]
+    if not old or old.rev ~= rule.rev then return end
+    rule.fires, rule.unknowns, rule.errors, rule.fired = old.fires, old.unknowns, old.errors, old.fired
+    rule.counted = Engine.evaluations(before, old)
+  end
+
+  local function restore(site, rule, kept, before)
     local s = site.state.items[rule.name]
     if not s or s.rev ~= rule.rev then
       drop(site, kept)
@@ -234,20 +242,22 @@ do
     rule.quiet, rule.renew, rule.dirty, rule.acted, rule.awake = NEVER, huge, false, false, false
     rule.fires, rule.unknowns, rule.errors, rule.fired = s.fires or 0, s.unknowns or 0, s.errors or 0, s.fired
     rule.counted = s.evaluations or 0
+    count(rule, before)
     rule.reads = rule.reads or rule.dev
     if rule.flow and rule.flow.load then rule.flow.load(site, rule, kept) end
     if fresh and rule.flow then save(site, rule) end
   end
 
-  -- setup prepares a site's rules. Those that are gone or changed lose their state, their requests and their deadlines.
-  function Engine.setup(site, now)
+  -- setup prepares a site's rules. Those that are gone or changed lose their state, their requests and their deadlines. before is the
+  -- site as it was kept until now, if it was.
+  function Engine.setup(site, now, before)
     site.began = math.max(site.clock, now)
     Request.load(site)
     site.taken, site.changed, site.evaluated = {}, 0, 0
     for i in ipairs(site.head.devices) do site.taken[i] = 0 end
     local kept = own(site)
     for _, rule in ipairs(site.items) do
-      if rule.name then restore(site, rule, kept[rule.name]) end
+      if rule.name then restore(site, rule, kept[rule.name], before) end
     end
     local lost = {}
     for name in pairs(site.state.items) do
@@ -457,7 +467,7 @@ do
 
   -- open and close frame each function that may change something. What is set up happens at now.
   function Engine.open(keys, now)
-    local site = Site.open(keys, function(site) Engine.setup(site, now) end)
+    local site = Site.open(keys, function(fresh, before) Engine.setup(fresh, now, before) end)
     site.changed, site.evaluated = 0, 0
     return site
   end

@@ -40,7 +40,7 @@ do
   --   Errors NOTFOUND
   function Library.functions.rule_evaluate_conditions(keys, args)
     local now = Library.number(args[1], 'the clock')
-    local site = Site.open(keys, function(fresh) Engine.setup(fresh, now) end)
+    local site = Site.open(keys, function(fresh, before) Engine.setup(fresh, now, before) end)
     local rule = Engine.find(site, args[2])
     local remembered, dirty = rule.s.h, rule.dirty
     site.D.clock = math.max(now, site.clock)

@@ -6,7 +6,7 @@ do
   local MOST_TIMES, MOST_VALUES = 1000, 5000
 
   local function look(keys, now)
-    local site = Site.open(keys, function(fresh) Engine.setup(fresh, now) end)
+    local site = Site.open(keys, function(fresh, before) Engine.setup(fresh, now, before) end)
     site.D.clock = math.max(now, site.clock)
     return site
   end

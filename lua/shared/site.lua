@@ -80,7 +80,8 @@ do
     return site
   end
 
-  -- open returns the site of the seven keys and whether it was built anew by this call; setup(site) is then called once.
+  -- open returns the site of the seven keys and whether it was built anew by this call; setup(site, before) is then called once, with
+  -- what was kept until now when that is sound.
   -- Every function that may change something ends with Site.close. A site that was not closed, because the call failed, is
   -- built anew by the next.
   function Site.open(keys, setup)
@@ -93,6 +94,7 @@ do
       site.busy = true
       return site, false
     end
+    local before = site and not site.busy and site or nil
     if not site then
       if count >= MAX_SITES then sites, count = {}, 0 end
       count = count + 1
@@ -101,7 +103,7 @@ do
     site = build(keys, epoch)
     site.busy = true
     sites[keys[2]] = site
-    if setup then setup(site) end
+    if setup then setup(site, before) end
     return site, true
   end
 
