@@ -76,6 +76,7 @@ func sentence(ev event.Event) string {
 	case event.Rule:
 		parts = append(parts, ev.Get("rule")+" "+words(ev.Get("event")))
 		add("by %s", "by")
+		add("called by %s", "caller")
 		add("because %s", "why")
 		add("%s", "error")
 	case event.Action:

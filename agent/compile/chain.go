@@ -35,7 +35,7 @@ func (c *compiler) chain(d *devices, ch *site.Chain) (item, bool) {
 	if w.failed {
 		return item{}, false
 	}
-	if len(points(w.read...)) == 0 {
+	if len(points(w.read...)) == 0 && !ch.Called {
 		c.fail(ch.Range, "Chain without live values", "No node of this chain reads a point, so it never runs.")
 		return item{}, false
 	}
@@ -45,6 +45,7 @@ func (c *compiler) chain(d *devices, ch *site.Chain) (item, bool) {
 	dev := d.sources(o, w.read...)
 	o.number("priority", float64(ch.Priority))
 	o.flag("every", ch.Every)
+	o.flag("called", ch.Called)
 	o.flag("disabled", ch.Disabled)
 	o.raw("nodes", "{\n"+strings.Join(nodes, ",\n")+" }")
 	o.revised.WriteString(w.revised.String())

@@ -27,6 +27,7 @@ func Rules(rules []*site.Rule, flows []site.Flow, names Resolver) (Program, hcl.
 
 // ruleProgram compiles rules and flows, and numbers the devices that they read.
 func (c *compiler) ruleProgram(d *devices, rules []*site.Rule, flows []site.Flow) Program {
+	c.calls(rules, flows)
 	var items []item
 	for _, r := range rules {
 		before := len(c.diags)

@@ -16,7 +16,7 @@ const (
 	// Alarm is a transition of an alarm. Fields: alarm, event, by, comment, value, quality, text, unit, and the state after it.
 	Alarm = "alarm"
 	// Rule is a rule or flow that fired or failed, or what somebody did to one. Fields: rule, event (fired, ended, error, parked; of
-	// somebody: unparked, created, changed, deleted, enabled, disabled), edge, rev, why, error, by; of a chain actions, of a window
+	// somebody: unparked, created, changed, deleted, enabled, disabled), edge, rev, why, error, by; of a chain actions, and caller if it was called, of a window
 	// or sequence captures, as JSON.
 	Rule = "rule"
 	// Action is an alarm that a rule or flow wants raised or cleared. Fields: rule, action (raise, clear), alarm, priority,

@@ -1,13 +1,15 @@
 package site
 
 import (
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 )
 
 // actionKinds are the blocks that act.
-var actionKinds = []string{"set", EffectRaise, EffectClear, EffectPublish}
+var actionKinds = []string{"set", EffectRaise, EffectClear, EffectPublish, EffectCall}
 
 // firing reads what a block does when it fires; it does something at least. names are its own names. edged says that it
 // acts in an instant, and does not withdraw what it asked for.
@@ -15,7 +17,7 @@ func (l *loader) firing(c *content, s *Scope, names ownNames, edged bool) (Actio
 	a, sound := l.someFiring(c, s, names, edged)
 	missing := len(a.Sets)+len(a.Effects) == 0 && !slices.ContainsFunc(c.blocks, func(b *content) bool { return slices.Contains(actionKinds, b.kind) })
 	if missing && !slices.ContainsFunc(actionKinds, func(kind string) bool { return c.misspelt[kind] }) {
-		l.fail(c.rng, "Missing block", "%s does something: it needs a set, raise, clear or publish block.", capital(c.shape.title))
+		l.fail(c.rng, "Missing block", "%s does something: it needs a set, raise, clear, publish or call block.", capital(c.shape.title))
 	}
 	return a, sound
 }
@@ -39,7 +41,7 @@ func (l *loader) someFiring(c *content, s *Scope, names ownNames, edged bool) (A
 				l.fail(b.labelRange, "Output set twice", "This block sets %s already, at %s.", set.Output.FullName(), lineOf(before))
 			}
 			targets[set.Output] = b.labelRange
-		case EffectRaise, EffectClear, EffectPublish:
+		case EffectRaise, EffectClear, EffectPublish, EffectCall:
 			var e *Effect
 			e, ok = l.effect(b, s, names)
 			a.Effects = append(a.Effects, e)
@@ -65,6 +67,9 @@ const longestFields = 50
 
 func (l *loader) effect(c *content, s *Scope, names ownNames) (*Effect, bool) {
 	e := &Effect{Kind: c.kind, Name: c.label, Range: c.rng}
+	if c.kind == EffectCall {
+		return e, l.callee(e, c, s)
+	}
 	if !l.goodName(c.label, c.labelRange) {
 		return e, false
 	}
@@ -94,4 +99,77 @@ func (l *loader) effect(c *content, s *Scope, names ownNames) (*Effect, bool) {
 		e.Fields[f.name] = x
 	}
 	return e, sound
+}
+
+// chainPattern takes the label of a call apart: NAME, or NAME[KEY].
+var chainPattern = regexp.MustCompile(`^([^.\[\]]+)(?:\[([^\[\]]+)\])?$`)
+
+// callee reads which chain a call means; that there is one is checked when all chains were read.
+func (l *loader) callee(e *Effect, c *content, s *Scope) bool {
+	m := chainPattern.FindStringSubmatch(c.label)
+	if m == nil {
+		l.fail(c.labelRange, "Wrong name", "%q is no chain: write its name, as in call \"night\" {}, or that of an instance, as in call \"night[each.key]\" {}.", c.label)
+		return false
+	}
+	name, key := m[1], strings.Trim(m[2], `"`)
+	key, ok := l.labelKey(key, s, c.labelRange)
+	if !ok {
+		return false
+	}
+	e.Name = name
+	if key != "" {
+		e.Name = InstanceName(name, key)
+	}
+	l.calls = append(l.calls, chainCall{name: name, key: key, rng: c.labelRange})
+	return true
+}
+
+// chainCall is a call of a chain, as it is written.
+type chainCall struct {
+	name, key string
+	rng       hcl.Range
+}
+
+// checkCalls refuses calls of chains that are not there, and warns of chains that wait for a call in vain.
+func (l *loader) checkCalls() {
+	for _, c := range l.calls {
+		x := l.site.index.find("chain", c.name)
+		switch {
+		case x == nil:
+			l.fail(c.rng, "Unknown chain", "There is no chain %q.%s", c.name, didYouMean(c.name, l.site.index.names("chain")))
+		case x.broken:
+		case x.each && c.key == "":
+			l.take(needsKey(x, c.rng))
+		case x.each && !slices.Contains(x.keys, c.key):
+			l.take(noSuch(c.rng, "instance", c.key, "chain "+c.name, x.keys))
+		case !x.each && c.key != "":
+			l.fail(c.rng, "Key not possible", "Chain %s has no for_each, so it has no keys.", c.name)
+		}
+	}
+	called := map[string]bool{}
+	for _, e := range l.site.allEffects() {
+		called[e.Name] = called[e.Name] || e.Kind == EffectCall
+	}
+	for _, ch := range l.site.Chains {
+		if ch.Called && !called[ch.Name] {
+			l.warn(ch.Range, "Chain that nothing calls", "The chain %s runs when it is called, and no rule or flow calls it.", ch.Name)
+		}
+	}
+}
+
+// labelKey is the key in a label: a word, each.key or each.value.
+func (l *loader) labelKey(key string, s *Scope, rng hcl.Range) (string, bool) {
+	if key != "each.key" && key != "each.value" {
+		return key, true
+	}
+	v, ok := s.constant(rootEach)
+	if !ok {
+		l.fail(rng, "No for_each", "%s is there in blocks with for_each only.", key)
+		return "", false
+	}
+	text, isKey := keyText(v.GetAttr(strings.TrimPrefix(key, "each.")))
+	if !isKey {
+		l.fail(rng, "Wrong target", "each.value is no text here; use each.key.")
+	}
+	return text, isKey
 }

@@ -16,7 +16,7 @@ const mostNodes = 200
 func (l *loader) chain(in instance, c *content) (*Chain, bool) {
 	ch := &Chain{
 		Name: in.full, Description: c.text("description"), Priority: int(c.number("priority")), MaxDepth: int(c.number("max_depth")),
-		Disabled: l.switched(in.full, !c.flag("enabled")), Range: in.rng,
+		Disabled: l.switched(in.full, !c.flag("enabled")), Called: c.text("on") == "call", Range: in.rng,
 	}
 	var own []string
 	c.each("transform", func(b *content) {
@@ -31,7 +31,7 @@ func (l *loader) chain(in instance, c *content) (*Chain, bool) {
 		if !slices.Contains(nodeKinds, b.kind) {
 			continue
 		}
-		n, ok := l.node(b, in.scope, words("transformed value", own))
+		n, ok := l.node(b, in.scope, words("transformed value", own), ch.Called)
 		sound = sound && ok && l.goodName(b.label, b.labelRange)
 		ch.Nodes = append(ch.Nodes, n)
 	}
@@ -41,7 +41,7 @@ func (l *loader) chain(in instance, c *content) (*Chain, bool) {
 	return ch, sound && !c.bad
 }
 
-func (l *loader) node(c *content, s *Scope, own ownNames) (ChainNode, bool) {
+func (l *loader) node(c *content, s *Scope, own ownNames, called bool) (ChainNode, bool) {
 	n := ChainNode{ID: c.label, Kind: c.kind, Priority: int(c.number("priority")), Range: c.rng}
 	sound, ok := true, true
 	switch c.kind {
@@ -71,7 +71,7 @@ func (l *loader) node(c *content, s *Scope, own ownNames) (ChainNode, bool) {
 		})
 		n.Next, ok = l.edges(c, s, ports)
 	case "action":
-		n.Actions, sound = l.firing(c, s, own, false)
+		n.Actions, sound = l.firing(c, s, own, called)
 	}
 	return n, sound && ok
 }

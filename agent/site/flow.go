@@ -63,12 +63,13 @@ const (
 	EffectRaise   = "raise"
 	EffectClear   = "clear"
 	EffectPublish = "publish"
+	EffectCall    = "call"
 )
 
-// Effect raises or clears an alarm without a condition, or publishes an event.
+// Effect raises or clears an alarm without a condition, publishes an event, or runs a chain.
 type Effect struct {
 	Kind string
-	// Name of the alarm or of the event.
+	// Name of the alarm, of the event or of the chain.
 	Name string
 	// Priority and Message of an alarm that is raised.
 	Priority, Message string
@@ -77,7 +78,7 @@ type Effect struct {
 	Range  hcl.Range
 }
 
-// Chain is a graph of nodes that runs at each frame of a device that it reads.
+// Chain is a graph of nodes that runs at each frame of a device that it reads, or when it is called.
 type Chain struct {
 	Name, Description string
 	Priority          int
@@ -85,7 +86,9 @@ type Chain struct {
 	MaxDepth int
 	Nodes    []ChainNode
 	// Every: an event at each run that acts, not only when what it does changed.
-	Every    bool
+	Every bool
+	// Called: it runs when it is called, and not at frames.
+	Called   bool
 	Disabled bool
 	Range    hcl.Range
 }

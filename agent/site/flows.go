@@ -49,6 +49,7 @@ func (l *loader) loadFlows() {
 		})
 	}
 	l.checkClears()
+	l.checkCalls()
 }
 
 func loadFlow[T any](l *loader, b *block, in instance, read func(instance, *content) (T, bool), into *[]T) {
@@ -102,7 +103,7 @@ func (s *Site) allEffects() []*Effect {
 
 // Acts tells whether a rule or flow raises or clears alarms.
 func (s *Site) Acts() bool {
-	return slices.ContainsFunc(s.allEffects(), func(e *Effect) bool { return e.Kind != EffectPublish })
+	return slices.ContainsFunc(s.allEffects(), func(e *Effect) bool { return e.Kind == EffectRaise || e.Kind == EffectClear })
 }
 
 // words are own names of one word each, such as the aggregates of a window. What is asked for by what, as in "aggregate".
@@ -242,7 +243,7 @@ func (d *digest) actions(l *loader, a Actions) {
 func (d *digest) chain(l *loader, c *Chain) {
 	d.text(c.Description)
 	d.int(int64(c.Priority), int64(c.MaxDepth))
-	d.flag(c.Disabled)
+	d.flag(c.Disabled, c.Called)
 	for _, n := range c.Nodes {
 		d.text("node", n.ID, n.Kind)
 		d.int(int64(n.Priority))

@@ -38,6 +38,9 @@ func actionBlocks(until string) []schema.Nested {
 				attribute("fields", conditions, "What it says, by name: `{ power = device.grid_meter.power }`."),
 			},
 		}},
+		{Name: "call", Many: true, Block: schema.Block{
+			Doc: "Runs a chain, right behind what calls it. The label is its name; of one with for_each `NAME[KEY]`, or `NAME[each.key]`. See [chains](#chains).",
+		}},
 	}
 }
 
@@ -56,6 +59,7 @@ func chainBlock() *construct {
 			Doc: "A graph of nodes that runs at each frame of a device that it reads. It begins with the nodes that no other leads to, and ends with actions: " +
 				"it asks for what the actions that it came to ask for, and withdraws the rest. See [chains](#chains).",
 			Attributes: []schema.Attribute{
+				choice("on", "frame", "When it runs: at each `frame` of a device that it reads, or at a `call` by rules, windows, sequences and other chains.", "frame", "call"),
 				priorityAttribute,
 				{Name: "max_depth", Type: schema.Int, Default: 32.0, Min: number(1), Max: number(200), Doc: "How many nodes the longest way may have."},
 				enabledAttribute, descriptionAttribute,
@@ -186,7 +190,7 @@ func sequenceBlock() *construct {
 const referenceFlows = `
 ## Actions
 
-Rules, the actions of a chain, windows and sequences act by the same four blocks:
+Rules, the actions of a chain, windows and sequences act by the same blocks:
 
 - ` + "`set`" + ` asks for an output. Control decides among all who ask, by priority; ` + "`voltage why OUTPUT`" + ` tells.
 - ` + "`raise` and `clear`" + ` are for alarms that have no block of their own. What is raised is an alarm like any other: it is acknowledged, shelved, journaled. To raise
@@ -201,7 +205,12 @@ An unknown value is published as null; an output is not asked for with one. What
 A chain begins with the nodes that no other leads to, and runs each node that a way leads to, once, those of higher priority first. A
 condition has the ports ` + "`true`, `false` and `unknown`" + `: a way that is not there ends. A ` + "`merge`" + ` of mode ` + "`all`" + ` waits for every node that leads to it. Nodes
 that lead back to themselves are refused with the way that they take, and so is a way that is longer than ` + "`max_depth`" + `. A chain that should go on in another one
-reads what that one publishes or sets: chains do not call each other.
+calls it by a ` + "`call`" + ` block.
+
+A chain with ` + "`on = \"call\"`" + ` does not run at frames, but when a rule fires, a window or sequence acts, or another chain comes to the action that calls it: at once, with
+the values of that moment, behind the caller. So several rules can share what they do, and a long chain can be taken apart. Each call is a run of its own: what it raises
+and publishes it says each time, and what it sets stands until the next call or the end of its ttl. Chains that call each other in a circle are refused with the way
+that they take, and so are more than 8 in a row. A call of a chain that is disabled or parked is an error of the caller.
 
 ## Windows
 

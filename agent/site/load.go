@@ -89,6 +89,8 @@ type loader struct {
 	made *shape
 	uses map[*block][]*templateUse
 
+	calls []chainCall
+
 	secrets map[string]bool
 	hidden  []hcl.Range
 	// undecoded are config blocks whose plugin could not be asked.

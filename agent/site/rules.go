@@ -83,18 +83,8 @@ func (l *loader) target(set *Set, c *content, s *Scope) bool {
 		return false
 	}
 	kind, name, key, part := m[1], m[2], strings.Trim(m[3], `"`), m[4]
-	if key == "each.key" || key == "each.value" {
-		v, ok := s.constant(rootEach)
-		if !ok {
-			l.fail(c.labelRange, "No for_each", "%s is there in blocks with for_each only.", key)
-			return false
-		}
-		text, isKey := keyText(v.GetAttr(strings.TrimPrefix(key, "each.")))
-		if !isKey {
-			l.fail(c.labelRange, "Wrong target", "each.value is no text here; use each.key.")
-			return false
-		}
-		key = text
+	if key, ok = l.labelKey(key, s, c.labelRange); !ok {
+		return false
 	}
 	if kind == "" {
 		kind = rootModel

@@ -32,7 +32,7 @@ type nestedShape struct {
 
 // labels of nested blocks; all others have none.
 var nestedLabels = map[string]string{
-	"point": "NAME", "property": "NAME", "measurement": "NAME", "action": "NAME", "set": "OUTPUT", "raise": "ALARM", "clear": "ALARM", "publish": "NAME",
+	"point": "NAME", "property": "NAME", "measurement": "NAME", "action": "NAME", "set": "OUTPUT", "raise": "ALARM", "clear": "ALARM", "publish": "NAME", "call": "CHAIN",
 	"transform": "NAME", "condition": "NAME", "switch": "NAME", "case": "PORT", "merge": "NAME", "aggregate": "NAME", "step": "NAME", "part": "NAME", "shape": "PATTERN", "compute": "NAME", "parameter": "NAME",
 }
 

@@ -90,8 +90,8 @@ do
     return list
   end
 
-  -- take runs a chain at t.
-  function Chain.take(site, rule, t)
+  -- take runs a chain at t. One that is called has no run before: what it does, it does at each call.
+  function Chain.take(site, rule, t, _, by)
     local actions = actions_of(rule)
     local list, why = told(actions), Request.why(site, rule)
     local path
@@ -100,9 +100,10 @@ do
       for i = 1, #list do nodes[i] = list[i].node end
       for _, r in ipairs(reached) do nodes[#nodes + 1] = r.node end
       path = table.concat(nodes, ' ')
-      if rule.every or rule.s.path ~= path then
-        Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'fired', 'edge', 'chain', 'rev', rule.rev,
-          'why', why, 'actions', Json.encode(list) })
+      if rule.every or rule.called or rule.s.path ~= path then
+        local said = { 'rule', rule.name, 'event', 'fired', 'edge', 'chain', 'rev', rule.rev, 'why', why, 'actions', Json.encode(list) }
+        if by then said[#said + 1], said[#said + 2] = 'caller', by end
+        Events.add(site.events, 'rule', t, said)
       end
       rule.fires, rule.fired = rule.fires + 1, t
     end
@@ -110,7 +111,12 @@ do
       rule.s.path = path
       rule.dirty = true
     end
-    affect(site, rule, t, why)
+    if rule.called then
+      rule.dirty = true
+      for _, r in ipairs(reached) do Effect.run(site, rule, t, r.prepared, why) end
+    else
+      affect(site, rule, t, why)
+    end
     site.changed = site.changed + Request.keep(site, rule, actions, t)
   end
 end

@@ -1,5 +1,5 @@
--- Effects: alarms that are raised and cleared, events that are published. The library only says what is to be done; the
--- agent carries it out.
+-- Effects: alarms that are raised and cleared, events that are published, chains that are called. Of alarms and events the library only
+-- says what is to be done; the agent carries it out. Who is called is put on the list site.calls, and runs behind the caller.
 --
 -- What a while or an action of a chain raised is cleared when that ends. A rule's state s.raised has the alarms that stand
 -- for it: by the node of a chain, '' of a rule.
@@ -35,6 +35,8 @@ do
     for _, said in ipairs(prepared) do
       if said.kind == 'publish' then
         Events.add(site.events, 'publish', t, { 'publish', said.name, 'rule', rule.name, 'rev', rule.rev, 'fields', said.fields })
+      elseif said.kind == 'call' then
+        site.calls[#site.calls + 1] = { chain = said.name, by = rule }
       else
         alarm(site, rule, t, said.kind, said.name, said, why)
       end

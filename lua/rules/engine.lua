@@ -16,6 +16,8 @@ do
   -- FLOWS are the kinds of items that are more than a condition. Each has take(site, rule, t, i) for a frame of device i,
   -- and may have due(site, rule, t), deadline(rule) and load(site, rule).
   local FLOWS = { chain = Chain, window = Window, sequence = Sequence }
+  -- MOST_CALLS bounds the chains that one rule's firing may come to.
+  local MOST_CALLS = 1000
   -- LONGEST bounds the texts that are kept with a rule: why it fired last, and why it failed.
   local LONGEST = 500
   -- FEW values of a frame may be bad for its sweeps to run all the same.
@@ -38,6 +40,7 @@ do
   -- concerning counts the frames of the rule's devices since the site was set up.
   local function concerning(site, rule)
     local n = 0
+    if rule.called then return n end -- it is evaluated by who calls it
     for _, i in ipairs(rule.dev or {}) do n = n + site.taken[i] end
     return n
   end
@@ -170,7 +173,7 @@ do
       end
     end
     for _, rule in ipairs(site.items) do
-      if rule.name and active(rule) then
+      if rule.name and active(rule) and not rule.called then
         for _, i in ipairs(rule.dev) do
           table.insert(site.lists[i], rule)
           if not rule.seen then table.insert(site.singles[i], rule) end
@@ -253,7 +256,7 @@ do
   function Engine.setup(site, now, before)
     site.began = math.max(site.clock, now)
     Request.load(site)
-    site.taken, site.changed, site.evaluated = {}, 0, 0
+    site.taken, site.changed, site.evaluated, site.calls = {}, 0, 0, {}
     for i in ipairs(site.head.devices) do site.taken[i] = 0 end
     local kept = own(site)
     for _, rule in ipairs(site.items) do
@@ -397,10 +400,10 @@ do
     end
   end
 
-  -- evaluate evaluates one rule at t for a frame of device i, and gives the verdict. A flow has none.
-  function Engine.evaluate(site, rule, t, i)
+  -- evaluate evaluates one rule at t for a frame of device i, and gives the verdict. A flow has none. by is the name of who called it.
+  function Engine.evaluate(site, rule, t, i, by)
     if rule.flow then
-      rule.flow.take(site, rule, t, i)
+      rule.flow.take(site, rule, t, i, by)
       Engine.after(site, rule)
       return nil
     end
@@ -409,7 +412,35 @@ do
     return verdict
   end
 
-  -- take evaluates the rules that a device's frame concerns, in the order of the program.
+  -- calls runs the chains that were called, in the order in which they were, and those that they call. What calls whom is no circle, so
+  -- this ends; MOST_CALLS bounds its work.
+  local function calls(site, t)
+    local list, n = site.calls, 0
+    while n < #list do -- grows on the way
+      n = n + 1
+      local by = list[n].by
+      local chain = site.by_name[list[n].chain]
+      local problem
+      if n > MOST_CALLS then
+        problem = string.format('it called more than %d chains at once, which are not run', MOST_CALLS)
+      elseif not chain or not active(chain) then
+        local how = not chain and 'not there' or chain.disabled and 'disabled' or 'parked'
+        problem = string.format('the chain %s, which it calls, is %s', list[n].chain, how)
+      end
+      if problem then
+        Engine.failed(site, by, t, problem)
+        if n > MOST_CALLS then break end
+      else
+        chain.counted = chain.counted + 1
+        local ok, failure = pcall(Engine.evaluate, site, chain, t, nil, by.name)
+        if not ok then Engine.failed(site, chain, t, failure) end
+      end
+    end
+    if n > 0 then site.calls = {} end
+  end
+  Engine.calls = calls
+
+  -- take evaluates the rules that a device's frame concerns, in the order of the program. Who is called runs right behind its caller.
   function Engine.take(site, i, t)
     site.taken[i] = site.taken[i] + 1
     site.evaluated = site.evaluated + #site.lists[i]
@@ -423,6 +454,7 @@ do
       if rule ~= last and active(rule) then
         local ok, problem = pcall(Engine.evaluate, site, rule, t, i)
         if not ok then Engine.failed(site, rule, t, problem) end
+        calls(site, t)
       end
       last = rule
     end
@@ -435,25 +467,28 @@ do
     local ok, problem = pcall(rule.flow and rule.flow.due or Condition.due, site, rule, t, fire, fell)
     if not ok then
       Engine.failed(site, rule, t, problem)
+      calls(site, t)
       return
     end
     if rule.flow then
       Engine.after(site, rule)
-      return
+    else
+      Engine.hush(rule, NEVER)
+      settle(site, rule, t)
     end
-    Engine.hush(rule, NEVER)
-    settle(site, rule, t)
+    calls(site, t)
   end
 
   -- act makes a rule's requests, whatever its condition says.
   function Engine.act(site, rule, t)
     if rule.flow then
       Engine.evaluate(site, rule, t)
-      return
+    else
+      fire(site, rule, t, 'forced', true)
+      rule.acted = false
+      save(site, rule)
     end
-    fire(site, rule, t, 'forced', true)
-    rule.acted = false
-    save(site, rule)
+    calls(site, t)
   end
 
   -- find gives a rule by name, or ends the call.

@@ -29,6 +29,7 @@ do
     if rule.s.parked then Library.fail('PARKED', 'the rule ' .. rule.name .. ' failed too often and waits for a change') end
     local t = Site.advance(site, now, Engine.due)
     local verdict = Engine.evaluate(site, rule, t)
+    Engine.calls(site, t)
     Engine.close(site)
     return { word(verdict), tostring(site.changed) }
   end

@@ -97,7 +97,7 @@ do
       if not a then
         put(site, rule.name, output, nil, t)
         made = made + 1
-      elseif a.value ~= nil and (not old or old.value ~= a.value or t >= renewal(old)) then
+      elseif a.value ~= nil and (rule.called or not old or old.value ~= a.value or t >= renewal(old)) then
         put(site, rule.name, output, {
           value = a.value, priority = rule.priority, at = t, ttl = a.ttl, rev = rule.rev,
           id = string.format('%s@%.0f.%d', owner(rule.name), t, i), why = Request.why(site, rule),
