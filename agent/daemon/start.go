@@ -54,7 +54,7 @@ func (a *Agent) start(ctx context.Context) error {
 	}
 	a.intake = intake.New(intake.Options{
 		Clock: clock, Journal: a.journal, Table: func(d *site.Device) error { return a.journal.AppendTable(journalTable(d)) },
-		Store: applier{a}, Alarms: a.alarmStates, Events: a.fromLibraries, Watching: a.hub.Active, Changed: a.publish, Log: a.log.Named("intake"),
+		Store: applier{a}, States: a.libraryStates, Events: a.fromLibraries, Watching: a.hub.Active, Changed: a.publish, Log: a.log.Named("intake"),
 	}, s)
 	a.live = a.intake.Live()
 	var requests []control.Request

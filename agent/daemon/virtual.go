@@ -9,13 +9,9 @@ import (
 	"github.com/voltage-edge/voltage/agent/virtual"
 )
 
-// alarmStates are the states of all alarms as the library has them, for conditions that read them.
-func (a *Agent) alarmStates(ctx context.Context) ([]virtual.AlarmState, error) {
-	list, err := a.store.AlarmList(ctx, true)
-	if err != nil {
-		return nil, err
-	}
-	return virtual.StatesOf(list), nil
+// libraryStates are the states of all alarms and the results of windows as the libraries have them, for conditions that read them.
+func (a *Agent) libraryStates(ctx context.Context) (virtual.States, error) {
+	return virtual.Ask(ctx, a.store, a.current())
 }
 
 // scheduleStatus lists the schedules, and when each of them changes next.

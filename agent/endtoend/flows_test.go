@@ -57,8 +57,9 @@ func TestFlowsOfASite(t *testing.T) {
 		b.alarmStands("no_relief", true, "critical")
 		b.settles("it still does", bounds{&grid: about(80, 1), &battery: about(40, 1)})
 		b.set(t, "load", 30)
-		b.alarmStands("demand_high", false, "high") // what it was raised with stays
+		b.alarmStands("demand_high", false, "high")
 		b.settles("it rests", bounds{&grid: about(30, 1), &battery: about(0, 1)})
+		b.alarmStands("no_relief", false, "critical") // what it was raised with stays
 		b.eventually("the drop is told once for each time", func() error {
 			if out := b.run("events", "--kind", "publish", "--since", "5m"); strings.Count(out, "load_lost by dropped") != i+1 {
 				return fmt.Errorf("round %d: %s", i, out)
@@ -66,6 +67,10 @@ func TestFlowsOfASite(t *testing.T) {
 			return nil
 		})
 		b.run("ack", "demand_high")
+		b.run("ack", "no_relief")
+		if v, err := b.get("window.demand.mean"); err != nil || v.Value == nil || *v.Value > 40000 || v.Unit != "W" {
+			t.Errorf("the mean is %+v, %v", v, err)
+		}
 	}
 	var flows []api.Rule
 	if err := json.Unmarshal([]byte(b.run("rules", "--json")), &flows); err != nil {

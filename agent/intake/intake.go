@@ -37,9 +37,9 @@ type Options struct {
 	// site. It is called under the intake's lock. May be nil.
 	Table func(d *site.Device) error
 	Store Applier
-	// Alarms are the states of all alarms as the library has them, for conditions that read them. It is asked between
+	// States are those of alarms, and the results of windows, as the libraries have them, for conditions that read them. It is asked between
 	// batches: at the start, after a change of the site, and when Redis lost something. May be nil.
-	Alarms func(ctx context.Context) ([]virtual.AlarmState, error)
+	States func(ctx context.Context) (virtual.States, error)
 	// Events takes what the libraries put on the stream, in order, each once. The next batch waits for it.
 	Events func([]event.Event)
 	// Watching tells whether anybody wants to know what changes, and Changed takes it: the values of each frame that differ
@@ -66,8 +66,8 @@ type Intake struct {
 	counters  counters
 	staleFrom int64 // when the next device may have become stale; 0: look
 	virtual   *virtual.Devices
-	// askAlarms: the states of alarms that conditions read have to be asked for.
-	askAlarms bool
+	// askStates: the states of alarms and results of windows that conditions read have to be asked for.
+	askStates bool
 }
 
 // New makes the intake of a site. Frames are taken at once; Run takes them to Redis.

@@ -97,7 +97,7 @@ func (r *runner) apply(ctx context.Context, now int64) bool {
 	if res.Forgot {
 		r.in.forgot()
 	}
-	r.in.learnAlarms(context.WithoutCancel(ctx))
+	r.in.learnStates(context.WithoutCancel(ctx))
 	return true
 }
 

@@ -9,10 +9,10 @@ import (
 )
 
 // replaceVirtual makes the virtual devices of a site anew. What the clock alone says of them is known at once, the states of
-// alarms when the library was asked. accept is held, or nothing runs yet.
+// alarms and the results of windows when the libraries were asked. accept is held, or nothing runs yet.
 func (in *Intake) replaceVirtual(s *site.Site) {
 	in.virtual = virtual.New(s)
-	in.askAlarms = in.virtual.HasAlarms()
+	in.askStates = in.virtual.Follows()
 	now := max(in.clock, in.millis())
 	in.clock = now
 	in.giveVirtual(in.virtual.Start(now))
@@ -52,7 +52,7 @@ func (in *Intake) passTime(now int64) int64 {
 func (in *Intake) follow(events []event.Event) {
 	in.accept.Lock()
 	defer in.accept.Unlock()
-	if !in.virtual.HasAlarms() {
+	if !in.virtual.Follows() {
 		return
 	}
 	for _, e := range events {
@@ -64,24 +64,24 @@ func (in *Intake) follow(events []event.Event) {
 func (in *Intake) forgot() {
 	in.accept.Lock()
 	defer in.accept.Unlock()
-	in.askAlarms = in.virtual.HasAlarms()
+	in.askStates = in.virtual.Follows()
 }
 
-// learnAlarms asks for the states of alarms when they are not known. Until it succeeds they stay unknown to conditions.
-func (in *Intake) learnAlarms(ctx context.Context) {
+// learnStates asks for the states of alarms and the results of windows when they are not known. Until it succeeds they stay unknown to conditions.
+func (in *Intake) learnStates(ctx context.Context) {
 	in.accept.Lock()
-	ask := in.askAlarms && in.o.Alarms != nil
+	ask := in.askStates && in.o.States != nil
 	in.accept.Unlock()
 	if !ask {
 		return
 	}
-	states, err := in.o.Alarms(ctx)
+	states, err := in.o.States(ctx)
 	if err != nil {
-		in.log.Warn("the states of alarms that conditions read are not known yet; they are asked for again", "error", err)
+		in.log.Warn("the states of alarms and the results of windows that conditions read are not known yet; they are asked for again", "error", err)
 		return
 	}
 	in.accept.Lock()
 	defer in.accept.Unlock()
-	in.askAlarms = false
-	in.giveVirtual(in.virtual.Alarms(states, in.stamp()))
+	in.askStates = false
+	in.giveVirtual(in.virtual.Learn(states, in.stamp()))
 }

@@ -129,11 +129,11 @@ func TestStatesOfAlarmsFollowEvents(t *testing.T) {
 	s := loadSite(t, virtualSite)
 	clock, log := newHandClock(), &written{}
 	fail := true
-	in := New(Options{Clock: clock, Journal: log, Alarms: func(context.Context) ([]virtual.AlarmState, error) {
+	in := New(Options{Clock: clock, Journal: log, States: func(context.Context) (virtual.States, error) {
 		if fail {
-			return nil, os.ErrDeadlineExceeded
+			return virtual.States{}, os.ErrDeadlineExceeded
 		}
-		return []virtual.AlarmState{{Name: "other", Active: true}, {Name: "high", Acked: true, Enabled: true}}, nil
+		return virtual.States{Alarms: []virtual.AlarmState{{Name: "other", Active: true}, {Name: "high", Acked: true, Enabled: true}}}, nil
 	}}, s)
 	state := func() string {
 		v, ok := in.live.Get("alarm.high.active")
@@ -142,12 +142,12 @@ func TestStatesOfAlarmsFollowEvents(t *testing.T) {
 	if got := state(); got != "NaNbadtrue" {
 		t.Errorf("before it is asked for: %s", got)
 	}
-	in.learnAlarms(context.Background())
+	in.learnStates(context.Background())
 	if got := state(); got != "NaNbadtrue" {
 		t.Errorf("when it can't be had: %s", got)
 	}
 	fail = false
-	in.learnAlarms(context.Background())
+	in.learnStates(context.Background())
 	if got := state(); got != "0goodtrue" {
 		t.Errorf("when it was had: %s", got)
 	}
@@ -161,7 +161,7 @@ func TestStatesOfAlarmsFollowEvents(t *testing.T) {
 		t.Errorf("frames %q", got)
 	}
 	in.forgot()
-	in.learnAlarms(context.Background())
+	in.learnStates(context.Background())
 	if len(log.lines) != before+3 {
 		t.Error("what Redis forgot is not said again")
 	}

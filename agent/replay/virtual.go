@@ -14,12 +14,12 @@ func (e *Engine) startVirtual(ctx context.Context, s *site.Site) error {
 	e.virtual, e.acts = virtual.New(s), s.Acts()
 	now := e.Now()
 	e.wait(e.virtual.Start(now))
-	if e.virtual.HasAlarms() {
-		list, err := e.store.AlarmList(ctx, true)
+	if e.virtual.Follows() {
+		states, err := virtual.Ask(ctx, e.store, s)
 		if err != nil {
 			return err
 		}
-		e.wait(e.virtual.Alarms(virtual.StatesOf(list), now))
+		e.wait(e.virtual.Learn(states, now))
 	}
 	return e.settle(ctx)
 }
@@ -32,10 +32,10 @@ func (e *Engine) wait(frames []virtual.Frame) {
 }
 
 // interrupts tells whether virtual devices may give frames until now, so that the frames of others go one by one: rules that
-// read the state of an alarm have it with the frame behind the one that it changed at, and what rules raise is raised at its time.
+// read the state of an alarm, or the result of a window, have it with the frame behind the one that it changed at, and what rules raise is raised at its time.
 func (e *Engine) interrupts(now int64) bool {
 	due := e.virtual.Due()
-	return e.acts || e.virtual.HasAlarms() || due != 0 && due <= now
+	return e.acts || e.virtual.Follows() || due != 0 && due <= now
 }
 
 // due is when something happens by the clock alone; 0: nothing does.

@@ -136,11 +136,31 @@ type Window struct {
 	// Where decides what enters, Having what is put out; it reads the aggregates by name.
 	Where, Having Expr
 	Aggregates    []Aggregate
-	Priority      int
+	// Device is the virtual one whose points are the aggregates as they were put out last; nil: nothing reads them.
+	Device   *Device
+	Priority int
 	// Actions happen when it puts something out; their expressions read the aggregates by name.
 	Actions
 	Disabled bool
 	Range    hcl.Range
+
+	results *Device
+}
+
+// Lasts is how long a result counts unless another comes; 0: for ever. It is the time in which the next one should have come, and some more,
+// or of a sliding window that in which its last frame leaves it.
+func (w *Window) Lasts() time.Duration {
+	period := w.Size
+	switch w.Kind {
+	case "sliding":
+		return w.Size
+	case "hopping":
+		period = w.Every
+	case "tumbling":
+	default:
+		return 0
+	}
+	return period + min(period, 5*time.Second)
 }
 
 // Aggregate is one result: avg, sum, min, max, count, first, last, stddev or median of a value. A count without a value

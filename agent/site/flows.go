@@ -17,7 +17,7 @@ var aggregateFunctions = []string{"avg", "count", "first", "last", "max", "media
 func AggregateFunctions() []string { return slices.Clone(aggregateFunctions) }
 
 // reservedNames can't be names of a flow's own: they begin other names.
-var reservedNames = []string{rootVariable, rootLocal, rootEach, rootDevice, rootModel, rootAlarm, rootSchedule, "window", "true", "false", "null"}
+var reservedNames = []string{rootVariable, rootLocal, rootEach, rootDevice, rootModel, rootAlarm, rootSchedule, rootWindow, "true", "false", "null"}
 
 // ownName checks a name that a flow gives a value.
 func (l *loader) ownName(name string, rng hcl.Range) bool {
@@ -38,11 +38,7 @@ func (l *loader) loadFlows() {
 			loadFlow(l, b, in, l.chain, &l.site.Chains)
 		})
 	}
-	for _, b := range l.blocks["window"] {
-		l.instances(b, func(in instance) {
-			loadFlow(l, b, in, l.aggregating, &l.site.Windows)
-		})
-	}
+	l.loadWindows()
 	for _, b := range l.blocks["sequence"] {
 		l.instances(b, func(in instance) {
 			loadFlow(l, b, in, l.sequence, &l.site.Sequences)

@@ -220,6 +220,11 @@ most 100,000, the newest; the others hold sums only. All of it survives a restar
 
 A window acts each time that it puts out a result that ` + "`having`" + ` lets through; a sliding one does so at each frame.
 
+What it put out last is a value: ` + "`window.NAME.AGGREGATE`" + ` stands in the conditions and values of rules, alarms, models and other flows, with the unit of the
+point that it is made of, and is kept in the journal as those of devices are. So the mean of a quarter of an hour is an alarm's value, or a model's measurement. It is
+unknown before the first result, when nothing in the window was known, and when the next result is overdue: of a tumbling or hopping window by a time as long as its
+step, 5 s at most, of a sliding one when its last frame left it. Sessions, counts and state windows have no such time. Only what something reads is kept as a value.
+
 ## Sequences
 
 Each frame that fits the first step begins an attempt; with ` + "`every`" + ` the next frame that fits begins another. So a sequence that waits for long may come several

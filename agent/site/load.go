@@ -89,7 +89,8 @@ type loader struct {
 	made *shape
 	uses map[*block][]*templateUse
 
-	calls []chainCall
+	calls   []chainCall
+	windows []declaredWindow
 
 	secrets map[string]bool
 	hidden  []hcl.Range
@@ -143,6 +144,7 @@ func (l *loader) load() {
 	l.loadProfiles()
 	l.loadChannels()
 	l.loadDevices()
+	l.declareWindows()
 	l.loadModels()
 	l.loadSchedules()
 	checkAlarms := l.loadAlarms()

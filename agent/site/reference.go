@@ -109,6 +109,7 @@ changes. They have numbers, names, ` + "`+ - * / %`" + `, comparisons, ` + "`&& 
 | ` + "`model.NAME.PROPERTY`" + ` | a constant |
 | ` + "`alarm.NAME.active`" + ` | whether an alarm is active; also ` + "`acked confirmed enabled latched out_of_service shelved suppressed`" + `. Not in alarms: those have ` + "`suppressed_by`" + ` |
 | ` + "`schedule.NAME`" + ` | whether it is time |
+| ` + "`window.NAME.AGGREGATE`" + ` | what a window put out last; see [windows](#windows) |
 | ` + "`local.NAME`" + ` | a constant, or a live expression with a name |
 
 A measurement of a model may also be, or have in it, a total that is kept from frame to frame, over restarts too. Conditions can't read it.

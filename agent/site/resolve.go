@@ -28,7 +28,7 @@ func (s *Scope) resolve(t hcl.Traversal) (ref Ref, quiet bool, diags hcl.Diagnos
 	switch root {
 	case rootDevice, rootModel:
 		return s.resolveItem(root, t)
-	case rootAlarm, rootSchedule:
+	case rootAlarm, rootSchedule, rootWindow:
 		return s.resolveVirtual(root, t)
 	case rootParameter:
 		return s.resolveParameter(t)
@@ -46,8 +46,8 @@ func (s *Scope) resolve(t hcl.Traversal) (ref Ref, quiet bool, diags hcl.Diagnos
 		ok, diags := s.checkConstant(t)
 		return Ref{}, !ok && !diags.HasErrors(), diags
 	}
-	return Ref{}, false, complaint(t.SourceRange(), "Unknown name", "%s stands for nothing. Names begin with device, model, alarm, schedule, var, local or each.%s",
-		traversalText(t), didYouMean(root, []string{rootDevice, rootModel, rootAlarm, rootSchedule, rootVariable, rootLocal, rootEach}))
+	return Ref{}, false, complaint(t.SourceRange(), "Unknown name", "%s stands for nothing. Names begin with device, model, alarm, schedule, window, var, local or each.%s",
+		traversalText(t), didYouMean(root, []string{rootDevice, rootModel, rootAlarm, rootSchedule, rootWindow, rootVariable, rootLocal, rootEach}))
 }
 
 // resolveItem resolves device.NAME.POINT, device.NAME["key"].POINT, and the same of models.

@@ -18,11 +18,12 @@ const (
 	rootModel    = "model"
 	rootAlarm    = "alarm"
 	rootSchedule = "schedule"
+	rootWindow   = "window"
 )
 
 func isLiveRoot(root string) bool {
 	switch root {
-	case rootDevice, rootModel, rootAlarm, rootSchedule:
+	case rootDevice, rootModel, rootAlarm, rootSchedule, rootWindow:
 		return true
 	}
 	return false

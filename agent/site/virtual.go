@@ -14,9 +14,10 @@ import (
 const (
 	SourceAlarm    = "alarm"
 	SourceSchedule = "schedule"
+	SourceWindow   = "window"
 )
 
-// The points of virtual devices are conditions, in this order.
+// The points of alarms and schedules are conditions, in this order. Those of a window are its aggregates.
 var (
 	alarmPoints    = []string{"acked", "active", "confirmed", "enabled", "latched", "out_of_service", "shelved", "suppressed"}
 	schedulePoints = []string{"active"}
@@ -33,7 +34,7 @@ func virtualDevice(source, full string, points []string, rng hcl.Range) *Device 
 	return d
 }
 
-// resolveVirtual resolves alarm.NAME.FIELD and schedule.NAME, which is short for schedule.NAME.active.
+// resolveVirtual resolves alarm.NAME.FIELD, window.NAME.AGGREGATE, and schedule.NAME, which is short for schedule.NAME.active.
 func (s *Scope) resolveVirtual(root string, t hcl.Traversal) (Ref, bool, hcl.Diagnostics) {
 	item, rest, quiet, diags := s.findItem(root, t)
 	if quiet || diags.HasErrors() {
@@ -50,12 +51,26 @@ func (s *Scope) resolveVirtual(root string, t hcl.Traversal) (Ref, bool, hcl.Dia
 			return Ref{}, false, complaint(t.SourceRange(), "Name of an alarm", "%s is a whole alarm. Name a part of its state: %s.", traversalText(t), thereAre(alarmPoints))
 		}
 		d = s.stateDevice(x)
+	case *Window:
+		if d = x.results; x.results == nil {
+			return Ref{}, true, nil // it is wrong, which has been told
+		}
+		if len(rest) == 0 {
+			return Ref{}, false, complaint(t.SourceRange(), "Name of a window", "%s is a whole window. Name one of its aggregates: %s.", traversalText(t), thereAre(pointNames(d)))
+		}
+		if s.site.virtual == nil {
+			x.Device = d
+		}
 	}
 	name, at, ok := attributeOf(append(hcl.Traversal{hcl.TraverseRoot{}}, rest...))
 	if p := d.Point(name); ok && len(rest) == 1 && p != nil {
 		return Ref{Point: p}, false, nil
 	}
-	return Ref{}, false, noSuch(at, "state", name, root+" "+d.Name[len(root)+1:], pointNames(d))
+	what := "state"
+	if root == rootWindow {
+		what = "aggregate"
+	}
+	return Ref{}, false, noSuch(at, what, name, root+" "+d.Name[len(root)+1:], pointNames(d))
 }
 
 // stateDevice is the virtual device of an alarm's state. It is made with the first name that refers to it while the site is
@@ -81,6 +96,11 @@ func (l *loader) keepVirtual() {
 	for _, a := range s.Alarms {
 		if a.Device != nil {
 			s.Virtual = append(s.Virtual, a.Device)
+		}
+	}
+	for _, w := range s.Windows {
+		if w.Device != nil {
+			s.Virtual = append(s.Virtual, w.Device)
 		}
 	}
 	for _, d := range s.Virtual {

@@ -15,6 +15,59 @@ var windowUses = map[string]struct{ needs, takes []string }{
 	"state":    {needs: []string{"begin"}, takes: []string{"emit"}},
 }
 
+// declaredWindow is a window whose names are known, and whose expressions are not read yet: those of others may name its aggregates.
+type declaredWindow struct {
+	in      instance
+	content *content
+	window  *Window
+	sound   bool
+}
+
+func (l *loader) declareWindows() {
+	for _, b := range l.blocks[rootWindow] {
+		l.instances(b, func(in instance) {
+			before := l.count
+			d := declaredWindow{in: in, content: l.decode(in.body, l.shapes[rootWindow], in.rng, in.scope), window: &Window{}}
+			d.sound = l.count == before
+			d.window.results = l.windowDevice(in, d.content)
+			b.entry.items[in.key] = d.window
+			l.windows = append(l.windows, d)
+		})
+	}
+}
+
+// windowDevice is the virtual device of a window's results. What is a point's value, and is not added up or counted, has its unit.
+func (l *loader) windowDevice(in instance, c *content) *Device {
+	var names []string
+	units := map[string]string{}
+	source := l.deviceNamed(c, "source", in.scope)
+	c.each("aggregate", func(b *content) {
+		names = append(names, b.label)
+		if e := b.expression("value"); e != nil && source != nil && b.text("fn") != "count" {
+			if t, ok := in.scope.asTraversal(e); ok && len(t) == 1 && source.Point(t.RootName()) != nil {
+				units[b.label] = source.Point(t.RootName()).Unit
+			}
+		}
+	})
+	d := virtualDevice(SourceWindow, in.full, names, in.rng)
+	for _, p := range d.Points {
+		p.Bool, p.Unit = false, units[p.Name]
+	}
+	return d
+}
+
+func (l *loader) loadWindows() {
+	for _, d := range l.windows {
+		before := l.count
+		w, sound := l.aggregating(d.in, d.content)
+		w.results, w.Device = d.window.results, d.window.Device
+		*d.window = *w
+		if sound && d.sound && l.count == before {
+			l.site.Windows = append(l.site.Windows, d.window)
+		}
+	}
+}
+
 // aggregating reads a window.
 func (l *loader) aggregating(in instance, c *content) (*Window, bool) {
 	w := &Window{

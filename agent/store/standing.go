@@ -35,6 +35,8 @@ type Standing struct {
 	// Why are the inputs of the last firing.
 	Why     string `json:"why"`
 	Problem string `json:"problem"`
+	// Captures are the aggregates that a window put out last, by name, as JSON.
+	Captures string `json:"captures"`
 	// Requests that it holds.
 	Requests []Wish `json:"requests"`
 }

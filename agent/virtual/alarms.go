@@ -36,8 +36,8 @@ func (s AlarmState) point(name string) bool {
 	return s.Suppressed
 }
 
-// StatesOf takes what conditions can read out of the alarms as the library lists them.
-func StatesOf(list []store.Alarm) []AlarmState {
+// statesOf takes what conditions can read out of the alarms as the library lists them.
+func statesOf(list []store.Alarm) []AlarmState {
 	out := make([]AlarmState, len(list))
 	for i, x := range list {
 		out[i] = AlarmState{

@@ -8,10 +8,12 @@
 package virtual
 
 import (
+	"context"
 	"time"
 
 	"github.com/voltage-edge/voltage/agent/event"
 	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/agent/store"
 	"github.com/voltage-edge/voltage/sdk/frame"
 )
 
@@ -71,14 +73,15 @@ func (d *device) pack(now int64) Frame {
 // Devices are the virtual devices of a site. They are not safe for concurrent use.
 type Devices struct {
 	sources []source
-	// alarms by the name of the alarm, in the order of the site.
-	alarms map[string]*alarm
-	next   int64
+	// alarms by the name of the alarm, and windows by theirs.
+	alarms  map[string]*alarm
+	windows map[string]*window
+	next    int64
 }
 
-// New makes the virtual devices of a site. Their values are unknown until Start, and those of alarms until Alarms.
+// New makes the virtual devices of a site. Their values are unknown until Start, and those of alarms and windows until Learn.
 func New(s *site.Site) *Devices {
-	v := &Devices{alarms: map[string]*alarm{}}
+	v := &Devices{alarms: map[string]*alarm{}, windows: map[string]*window{}}
 	for _, x := range s.Schedules {
 		v.sources = append(v.sources, &timed{device: newDevice(x.Device), times: x.Times})
 	}
@@ -87,6 +90,13 @@ func New(s *site.Site) *Devices {
 			a := newAlarm(x.Device)
 			v.alarms[x.Name] = a
 			v.sources = append(v.sources, a)
+		}
+	}
+	for _, x := range s.Windows {
+		if x.Device != nil {
+			w := newWindow(x)
+			v.windows[x.Name] = w
+			v.sources = append(v.sources, w)
 		}
 	}
 	return v
@@ -135,35 +145,76 @@ func (v *Devices) Advance(now int64) []Frame {
 
 // Follow gives the frames of what an event of the libraries changed, at the clock now.
 func (v *Devices) Follow(e event.Event, now int64) []Frame {
-	if e.Kind != event.Alarm {
-		return nil
+	switch e.Kind {
+	case event.Alarm:
+		if a := v.alarms[e.Get("alarm")]; a != nil && a.follow(e) {
+			return []Frame{a.pack(now)}
+		}
+	case event.Rule:
+		if w := v.windows[e.Get("rule")]; w != nil && w.follow(e) {
+			v.note(w.due())
+			return []Frame{w.pack(now)}
+		}
 	}
-	a := v.alarms[e.Get("alarm")]
-	if a == nil || !a.follow(e) {
-		return nil
-	}
-	return []Frame{a.pack(now)}
+	return nil
 }
 
-// HasAlarms tells whether the state of an alarm is read.
-func (v *Devices) HasAlarms() bool { return len(v.alarms) > 0 }
+// Follows tells whether anything is read of what the libraries keep: the state of an alarm, the result of a window.
+func (v *Devices) Follows() bool { return len(v.alarms)+len(v.windows) > 0 }
 
-// Alarms takes the states of all alarms as the library has them, and gives the frames of those that are read, known or not
-// before.
-func (v *Devices) Alarms(states []AlarmState, now int64) []Frame {
-	byName := make(map[string]*AlarmState, len(states))
-	for i := range states {
-		byName[states[i].Name] = &states[i]
+// States are what virtual devices are made of that the libraries keep.
+type States struct {
+	Alarms  []AlarmState
+	Windows []WindowResult
+}
+
+// Ask asks the libraries of a site for what conditions read of them.
+func Ask(ctx context.Context, libraries *store.Store, s *site.Site) (States, error) {
+	var out States
+	alarms, err := libraries.AlarmList(ctx, true)
+	if err != nil {
+		return out, err
+	}
+	out.Alarms = statesOf(alarms)
+	var windows []string
+	for _, w := range s.Windows {
+		if w.Device != nil {
+			windows = append(windows, w.Name)
+		}
+	}
+	if len(windows) == 0 {
+		return out, nil
+	}
+	rules, err := libraries.RuleList(ctx, windows...)
+	out.Windows = resultsOf(rules)
+	return out, err
+}
+
+// Learn takes the states as the libraries have them, and gives the frames of those that are read, known or not before. A result that does
+// not last until now is none, and a window without a result is unknown.
+func (v *Devices) Learn(states States, now int64) []Frame {
+	byName := make(map[string]*AlarmState, len(states.Alarms))
+	for i := range states.Alarms {
+		byName[states.Alarms[i].Name] = &states.Alarms[i]
+	}
+	results := make(map[string]*WindowResult, len(states.Windows))
+	for i := range states.Windows {
+		results[states.Windows[i].Name] = &states.Windows[i]
 	}
 	var out []Frame
 	for _, s := range v.sources {
-		a, ok := s.(*alarm)
-		if !ok {
-			continue
-		}
-		if state := byName[a.alarm]; state != nil {
-			a.take(*state)
-			out = append(out, a.pack(now))
+		switch s := s.(type) {
+		case *alarm:
+			if state := byName[s.alarm]; state != nil {
+				s.take(*state)
+				out = append(out, s.pack(now))
+			}
+		case *window:
+			if r := results[s.window]; r != nil && s.take(*r) {
+				s.advance(now)
+				v.note(s.due())
+			}
+			out = append(out, s.pack(now)) // unknown is an answer too
 		}
 	}
 	return out
@@ -171,4 +222,4 @@ func (v *Devices) Alarms(states []AlarmState, now int64) []Frame {
 
 // FromLibraries tells whether a device's values are what the libraries keep: a server that lost its state makes them
 // unknown.
-func FromLibraries(device string) bool { return isAlarm(device) }
+func FromLibraries(device string) bool { return isAlarm(device) || isWindow(device) }

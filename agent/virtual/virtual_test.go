@@ -113,7 +113,7 @@ func TestWhatIsNoAlarmOfTheSiteIsLeftAlone(t *testing.T) {
 			t.Errorf("%v gives %q", e, lines(got))
 		}
 	}
-	if v.HasAlarms() || len(v.Alarms([]virtual.AlarmState{{Name: "x"}}, 1)) != 0 {
+	if v.Follows() || len(v.Learn(virtual.States{Alarms: []virtual.AlarmState{{Name: "x"}}}, 1)) != 0 {
 		t.Error("it has alarms")
 	}
 }

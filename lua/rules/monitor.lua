@@ -76,6 +76,7 @@ do
       for_until = s.up, keep_until = s.down, cooldown_until = cool, throttle_until = slot,
       evaluations = Engine.evaluations(site, rule), fires = rule.fires, unknowns = rule.unknowns, errors = rule.errors,
       fired = rule.fired, why = s.why, problem = not ok and message(verdict) or s.problem, requests = held,
+      captures = s.captures,
     }
   end
 
@@ -84,7 +85,7 @@ do
   --   Reply a JSON array, in the order of the program: name, kind (rule, or that of a flow), rev, disabled, parked, run (errors
   --         in a row), verdict and state (true, false, unknown; a flow has no verdict), acting, for_until, keep_until, cooldown_until, throttle_until
   --         (ms, while they run), evaluations, fires, unknowns, errors, fired (ms), why (the inputs of the last firing), problem
-  --         (the last error), requests (output, value, priority, at, ttl, why)
+  --         (the last error), requests (output, value, priority, at, ttl, why), captures (of a window, what it put out last, as JSON)
   --   Errors NOTFOUND
   function Library.functions.rule_list(keys, args)
     local now = Library.number(args[1], 'the clock')

@@ -74,8 +74,9 @@ do
     end
     local why, effects = saw(rule, results), Effect.prepare(rule.effects, results)
     rule.fires, rule.fired, rule.dirty = rule.fires + 1, t, true
+    rule.s.captures = Json.encode(captures)
     Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'fired', 'edge', 'window', 'rev', rule.rev,
-      'why', why, 'captures', Json.encode(captures) })
+      'why', why, 'captures', rule.s.captures })
     site.changed = site.changed + Request.make(site, rule, t, true, results, why)
     Effect.run(site, rule, t, effects, why)
   end

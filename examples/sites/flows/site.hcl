@@ -1,4 +1,4 @@
-# A window, two sequences and a chain over the grid meter: what rules with one condition can't say. See docs/rules.md. It runs
+# Two windows, two sequences and a chain over the grid meter: what rules with one condition can't say. See docs/rules.md. It runs
 # on the simulated plant as it stands:
 #
 #   plant --speed 10
@@ -61,7 +61,7 @@ device "battery" {
   }
 }
 
-# What the connection gives on average of two seconds, at each reading.
+# What the connection gives on average of two seconds, at each reading: a value for alarms, rules and models.
 window "demand" {
   kind   = "sliding"
   size   = "2s"
@@ -71,14 +71,15 @@ window "demand" {
     value = power
   }
   aggregate "frames" { fn = "count" }
-  having = mean > 60000 && frames >= 5
-  raise "demand_high" {
-    priority = "high"
-    message  = "The connection gave more than 60 kW for two seconds."
-  }
 }
 
-# Each second by itself: when its highest reading is low, that is over.
+alarm "demand_high" {
+  when     = window.demand.mean > 60000 && window.demand.frames >= 5
+  priority = "high"
+  message  = "The connection gave more than 60 kW for two seconds."
+}
+
+# Each second by itself: when its highest reading is low, there is relief.
 window "calm" {
   kind   = "tumbling"
   size   = "1s"
@@ -88,7 +89,7 @@ window "calm" {
     value = power
   }
   having = most < 40000
-  clear "demand_high" {}
+  clear "no_relief" {}
 }
 
 # From one reading to the next, more than half is gone.

@@ -1,0 +1,156 @@
+package virtual_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/voltage-edge/voltage/agent/event"
+	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/agent/virtual"
+	"github.com/voltage-edge/voltage/sdk"
+	"github.com/voltage-edge/voltage/sdk/frame"
+)
+
+// anyDriver is a driver that takes everything.
+type anyDriver struct{}
+
+func (anyDriver) Driver(context.Context, string) (*sdk.SchemaResponse, error) {
+	return &sdk.SchemaResponse{}, nil
+}
+
+func (anyDriver) Sink(context.Context, string) (*sdk.SinkSchemaResponse, error) {
+	return &sdk.SinkSchemaResponse{}, nil
+}
+
+func (anyDriver) Profile(context.Context, string, string) (*sdk.ProfileResponse, error) {
+	return &sdk.ProfileResponse{}, nil
+}
+
+// windowSite has a window of a kind, of whose aggregates two are read.
+func windowSite(t *testing.T, kind string) *site.Site {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "site.hcl")
+	text := fmt.Sprintf(`
+site "s" {}
+channel "c" { plugin = "any" }
+device "m" {
+  channel = channel.c
+  point "power" { unit = "kW" }
+}
+window "w" {
+  %s
+  source = device.m
+  aggregate "mean" {
+    fn    = "avg"
+    value = power
+  }
+  aggregate "n" { fn = "count" }
+}
+alarm "a" { when = window.w.mean > 5 || window.w.n > 3 }
+`, kind)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, diags := site.Load(context.Background(), file, site.Options{Schemas: anyDriver{}})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	return s
+}
+
+// results are frames as "ms mean n".
+func results(frames []virtual.Frame) []string {
+	out := []string{}
+	for _, f := range frames {
+		v, err := frame.Parse(f.Packed, nil)
+		if err != nil {
+			return []string{err.Error()}
+		}
+		text := fmt.Sprint(f.Millis)
+		for i := range 2 {
+			if q := v.Quality(i); q.IsBad() {
+				text += " " + q.String()
+			} else {
+				text += fmt.Sprint(" ", v.Value(i))
+			}
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+func fired(at int64, captures string) event.Event {
+	return event.New(time.UnixMilli(at), event.Rule, "rule", "w", "event", "fired", "captures", captures)
+}
+
+func TestResultsOfWindowsLastUntilTheNextShouldHaveCome(t *testing.T) {
+	for kind, ends := range map[string]int64{
+		"kind = \"tumbling\"\nsize = \"2s\"":                    4000,
+		"kind = \"tumbling\"\nsize = \"1m\"":                    65_000,
+		"kind = \"sliding\"\nsize = \"1m\"":                     60_000,
+		"kind = \"hopping\"\nsize = \"1m\"\nevery = \"10s\"":    15_000,
+		"kind = \"count\"\ncount = 3":                           0,
+		"kind = \"session\"\ngap = \"1s\"":                      0,
+		"kind = \"state\"\nbegin = power > 1\nemit = power < 1": 0,
+	} {
+		t.Run(kind, func(t *testing.T) {
+			v := virtual.New(windowSite(t, kind))
+			if !v.Follows() || len(v.Start(1000)) != 0 {
+				t.Error("something is known at the start")
+			}
+			if got := results(v.Learn(virtual.States{}, 1000)); !slices.Equal(got, []string{"1000 bad (never read) bad (never read)"}) {
+				t.Errorf("a window without a result: %q", got)
+			}
+			if got := results(v.Follow(fired(2000, `{"mean":7.5,"n":3}`), 2010)); !slices.Equal(got, []string{"2010 7.5 3"}) {
+				t.Errorf("a result: %q", got)
+			}
+			if got := results(v.Follow(fired(3000, `{"mean":null,"n":3}`), 3010)); !slices.Equal(got, []string{"3010 bad (not available) 3"}) {
+				t.Errorf("a result with an unknown: %q", got)
+			}
+			due := ends
+			if ends > 0 {
+				due += 3000
+			}
+			if (v.Due() == 0) != (ends == 0) || v.Due() > due { // earlier is in vain, and no harm
+				t.Errorf("it ends at %d, expected %d", v.Due(), due)
+			}
+			if ends == 0 {
+				return
+			}
+			if got := results(v.Advance(due - 1)); len(got) != 0 {
+				t.Errorf("before its end: %q", got)
+			}
+			if got := results(v.Advance(due)); !slices.Equal(got, []string{fmt.Sprintf("%d bad (stale) bad (stale)", due)}) {
+				t.Errorf("at its end: %q", got)
+			}
+			if v.Due() != 0 || len(v.Advance(due+100_000)) != 0 {
+				t.Error("it ends twice")
+			}
+			// A result from before a restart counts, unless it has ended since.
+			known := virtual.States{Windows: []virtual.WindowResult{{Name: "w", Millis: 50_000, Captures: `{"mean":1,"n":2}`}, {Name: "other", Captures: "{}"}}}
+			if got := results(v.Learn(known, 50_000+ends-1)); !slices.Equal(got, []string{fmt.Sprintf("%d 1 2", 50_000+ends-1)}) {
+				t.Errorf("a result that lasts: %q", got)
+			}
+			if got := results(v.Learn(known, 50_000+ends)); !slices.Equal(got, []string{fmt.Sprintf("%d bad (stale) bad (stale)", 50_000+ends)}) {
+				t.Errorf("a result that has ended: %q", got)
+			}
+		})
+	}
+}
+
+func TestOtherEventsAreNoResults(t *testing.T) {
+	v := virtual.New(windowSite(t, "kind = \"count\"\ncount = 3"))
+	for _, e := range []event.Event{
+		fired(1, ""), fired(1, "null"), fired(1, `{"mean":"x"}`), event.New(time.UnixMilli(1), event.Rule, "rule", "w", "event", "error"),
+		event.New(time.UnixMilli(1), event.Rule, "rule", "other", "event", "fired", "captures", `{"mean":1}`),
+	} {
+		if got := v.Follow(e, 5); len(got) != 0 {
+			t.Errorf("%v gives %q", e, results(got))
+		}
+	}
+}
