@@ -14,6 +14,7 @@ import (
 
 	"github.com/voltage-edge/voltage/agent/compile"
 	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/agent/site/sitetest"
 	"github.com/voltage-edge/voltage/agent/store"
 	"github.com/voltage-edge/voltage/lua"
 	"github.com/voltage-edge/voltage/sdk/frame"
@@ -60,7 +61,7 @@ func (b *bench) furnished(ctx context.Context, name, text, address string) (*roo
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		return nil, err
 	}
-	s, diags := site.Load(ctx, file, site.Options{Schemas: plainSchemas{}})
+	s, diags := site.Load(ctx, file, site.Options{Schemas: sitetest.Plain{}})
 	if diags.HasErrors() {
 		return nil, diags
 	}

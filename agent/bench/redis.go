@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -17,25 +16,11 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/voltage-edge/voltage/agent/store"
-	"github.com/voltage-edge/voltage/sdk"
 	"github.com/voltage-edge/voltage/sdk/frame"
 )
 
 // shareRounds is how often what is compared is measured, in turn; the median counts.
 const shareRounds = 9
-
-// plainSchemas is a driver without configuration, so that the bench needs no plugin for a site that is never read.
-type plainSchemas struct{}
-
-func (plainSchemas) Driver(context.Context, string) (*sdk.SchemaResponse, error) {
-	return &sdk.SchemaResponse{PointTypes: []string{"float32"}, Address: "any text"}, nil
-}
-func (plainSchemas) Sink(context.Context, string) (*sdk.SinkSchemaResponse, error) {
-	return nil, errors.New("there are no sinks")
-}
-func (plainSchemas) Profile(context.Context, string, string) (*sdk.ProfileResponse, error) {
-	return &sdk.ProfileResponse{}, nil
-}
 
 // share is a room in which the two are compared.
 type share struct{ *room }

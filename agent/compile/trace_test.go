@@ -1,17 +1,12 @@
 package compile_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/voltage-edge/voltage/agent/compile"
-	"github.com/voltage-edge/voltage/agent/site"
-	"github.com/voltage-edge/voltage/sdk"
+	"github.com/voltage-edge/voltage/agent/site/sitetest"
 )
 
 const tracedSite = `
@@ -65,22 +60,9 @@ func outline(t *compile.Trace) string {
 	return b.String()
 }
 
-func loadTraced(t *testing.T, text string) *site.Site {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "site.hcl")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s, diags := site.Load(t.Context(), file, site.Options{Schemas: anySchemas{}})
-	if diags.HasErrors() {
-		t.Fatal(diags.Errs())
-	}
-	return s
-}
-
 // A rule falls into the parts that were written, each with the text that stands for it, also behind names.
 func TestARuleIsTakenApart(t *testing.T) {
-	s := loadTraced(t, tracedSite)
+	s := sitetest.Load(t, tracedSite)
 	got, ok := compile.Explain(s, "peak")
 	if !ok {
 		t.Fatal("there is no such rule")
@@ -113,19 +95,4 @@ local.same:5
 	if _, ok := compile.Explain(s, "paek"); ok {
 		t.Error("a rule that is not there was taken apart")
 	}
-}
-
-// anySchemas knows plugins of any name.
-type anySchemas struct{}
-
-func (anySchemas) Driver(context.Context, string) (*sdk.SchemaResponse, error) {
-	return &sdk.SchemaResponse{PointTypes: []string{"float32", "bool"}, Address: "any text"}, nil
-}
-
-func (anySchemas) Sink(context.Context, string) (*sdk.SinkSchemaResponse, error) {
-	return nil, errors.New("there are no sinks")
-}
-
-func (anySchemas) Profile(context.Context, string, string) (*sdk.ProfileResponse, error) {
-	return &sdk.ProfileResponse{}, nil
 }

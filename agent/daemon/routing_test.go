@@ -19,28 +19,13 @@ import (
 	"github.com/voltage-edge/voltage/agent/journal"
 	"github.com/voltage-edge/voltage/agent/sink"
 	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/agent/site/sitetest"
 	"github.com/voltage-edge/voltage/agent/store"
 	"github.com/voltage-edge/voltage/lua"
 	"github.com/voltage-edge/voltage/lua/luatest"
 	"github.com/voltage-edge/voltage/sdk"
 	"github.com/voltage-edge/voltage/sdk/frame"
-	"github.com/voltage-edge/voltage/sdk/schema"
 )
-
-// anyPlugin takes every device and every sink.
-type anyPlugin struct{}
-
-func (anyPlugin) Driver(context.Context, string) (*sdk.SchemaResponse, error) {
-	return &sdk.SchemaResponse{PointTypes: []string{"float32", "string"}}, nil
-}
-
-func (anyPlugin) Sink(context.Context, string) (*sdk.SinkSchemaResponse, error) {
-	return &sdk.SinkSchemaResponse{Config: schema.Block{}}, nil
-}
-
-func (anyPlugin) Profile(context.Context, string, string) (*sdk.ProfileResponse, error) {
-	return &sdk.ProfileResponse{}, nil
-}
 
 // road is a journal, a redis-server and a far end, and what is between them.
 type road struct {
@@ -156,7 +141,7 @@ func (r *road) load(routes string) {
 	if err := os.WriteFile(file, []byte(roadDevices+routes), 0o644); err != nil {
 		r.t.Fatal(err)
 	}
-	s, diags := site.Load(r.t.Context(), file, site.Options{Schemas: anyPlugin{}})
+	s, diags := site.Load(r.t.Context(), file, site.Options{Schemas: sitetest.Plain{}})
 	if diags.HasErrors() {
 		r.t.Fatal(diags)
 	}

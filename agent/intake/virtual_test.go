@@ -4,45 +4,15 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/voltage-edge/voltage/agent/event"
-	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/agent/site/sitetest"
 	"github.com/voltage-edge/voltage/agent/virtual"
-	"github.com/voltage-edge/voltage/sdk"
 	"github.com/voltage-edge/voltage/sdk/frame"
 )
-
-// plain is a driver without configuration.
-type plain struct{}
-
-func (plain) Driver(context.Context, string) (*sdk.SchemaResponse, error) {
-	return &sdk.SchemaResponse{}, nil
-}
-
-func (plain) Sink(context.Context, string) (*sdk.SinkSchemaResponse, error) {
-	return &sdk.SinkSchemaResponse{}, nil
-}
-
-func (plain) Profile(context.Context, string, string) (*sdk.ProfileResponse, error) {
-	return &sdk.ProfileResponse{}, nil
-}
-
-func loadSite(t *testing.T, text string) *site.Site {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "site.hcl")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s, diags := site.Load(context.Background(), file, site.Options{Schemas: plain{}})
-	if diags.HasErrors() {
-		t.Fatal(diags)
-	}
-	return s
-}
 
 const virtualSite = `
 site "s" {}
@@ -87,7 +57,7 @@ func (w *written) AppendFrame(millis int64, device string, packed []byte) error 
 }
 
 func TestSchedulesChangeAtTheirTimeHoweverLate(t *testing.T) {
-	s := loadSite(t, virtualSite)
+	s := sitetest.Load(t, virtualSite)
 	clock, log := newHandClock(), &written{}
 	in := New(Options{Clock: clock, Journal: log}, s)
 	b, err := frame.NewBuilder(s.Device("m").Table())
@@ -126,7 +96,7 @@ func TestSchedulesChangeAtTheirTimeHoweverLate(t *testing.T) {
 }
 
 func TestStatesOfAlarmsFollowEvents(t *testing.T) {
-	s := loadSite(t, virtualSite)
+	s := sitetest.Load(t, virtualSite)
 	clock, log := newHandClock(), &written{}
 	fail := true
 	in := New(Options{Clock: clock, Journal: log, States: func(context.Context) (virtual.States, error) {

@@ -1,14 +1,11 @@
 package replay
 
 import (
-	"context"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/voltage-edge/voltage/agent/compile"
-	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/agent/site/sitetest"
 )
 
 // callSite has a rule, a window and a sequence that call chains, and a chain that calls another.
@@ -196,11 +193,7 @@ func TestCallsRefused(t *testing.T) {
 // complaints is all that is said of a site.
 func complaints(t *testing.T, text string) string {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "site.hcl")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s, diags := site.Load(context.Background(), file, site.Options{Schemas: plainSchemas{}})
+	s, diags := sitetest.Read(t, text)
 	_, more := compile.Compile(s)
 	said := ""
 	for _, d := range append(diags, more...) {

@@ -11,23 +11,8 @@ import (
 
 	"github.com/voltage-edge/voltage/agent/compile"
 	"github.com/voltage-edge/voltage/agent/site"
-	"github.com/voltage-edge/voltage/sdk"
+	"github.com/voltage-edge/voltage/agent/site/sitetest"
 )
-
-// plainSchemas is a driver without configuration.
-type plainSchemas struct{}
-
-func (plainSchemas) Driver(context.Context, string) (*sdk.SchemaResponse, error) {
-	return &sdk.SchemaResponse{}, nil
-}
-
-func (plainSchemas) Sink(context.Context, string) (*sdk.SinkSchemaResponse, error) {
-	return &sdk.SinkSchemaResponse{}, nil
-}
-
-func (plainSchemas) Profile(context.Context, string, string) (*sdk.ProfileResponse, error) {
-	return &sdk.ProfileResponse{}, nil
-}
 
 const smallSite = `
 site "small" {}
@@ -77,14 +62,7 @@ func compiled(t *testing.T, text string) (*site.Site, *compile.Programs) {
 	if testing.Short() {
 		t.Skip("needs a redis-server")
 	}
-	file := filepath.Join(t.TempDir(), "site.hcl")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s, diags := site.Load(context.Background(), file, site.Options{Schemas: plainSchemas{}})
-	if diags.HasErrors() {
-		t.Fatal(diags)
-	}
+	s := sitetest.Load(t, text)
 	p, diags := compile.Compile(s)
 	if diags.HasErrors() {
 		t.Fatal(diags)

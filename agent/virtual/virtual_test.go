@@ -1,10 +1,7 @@
 package virtual_test
 
 import (
-	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -12,23 +9,10 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/voltage-edge/voltage/agent/event"
-	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/agent/site/sitetest"
 	"github.com/voltage-edge/voltage/agent/virtual"
 	"github.com/voltage-edge/voltage/sdk/frame"
 )
-
-func load(t *testing.T, text string) *site.Site {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "site.hcl")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s, diags := site.Load(context.Background(), file, site.Options{})
-	if diags.HasErrors() {
-		t.Fatal(diags)
-	}
-	return s
-}
 
 const timed = `
 site "s" { timezone = "Europe/Berlin" }
@@ -67,7 +51,7 @@ const day = 24 * 3600 * 1000
 
 // However the clock is brought forward, the frames are the same, each at its time.
 func TestFramesDoNotDependOnWhenTheClockIsLookedAt(t *testing.T) {
-	s := load(t, timed)
+	s := sitetest.Load(t, timed)
 	rapid.Check(t, func(t *rapid.T) {
 		start := time.Date(2026, 3, 28, 12, 0, 0, 0, time.UTC).UnixMilli() + rapid.Int64Range(0, 1e9).Draw(t, "start")
 		end := start + 2*day
@@ -90,7 +74,7 @@ func TestFramesDoNotDependOnWhenTheClockIsLookedAt(t *testing.T) {
 }
 
 func TestALongJumpGivesWhatHoldsThen(t *testing.T) {
-	v := virtual.New(load(t, timed))
+	v := virtual.New(sitetest.Load(t, timed))
 	start := time.Date(2026, 3, 28, 12, 0, 0, 0, time.UTC).UnixMilli()
 	if got := v.Start(start); len(got) != 4 {
 		t.Fatalf("%q", lines(got))
@@ -105,7 +89,7 @@ func TestALongJumpGivesWhatHoldsThen(t *testing.T) {
 }
 
 func TestWhatIsNoAlarmOfTheSiteIsLeftAlone(t *testing.T) {
-	v := virtual.New(load(t, timed))
+	v := virtual.New(sitetest.Load(t, timed))
 	for _, e := range []event.Event{
 		event.New(time.Now(), event.Alarm, "alarm", "x", "active", "1"), event.New(time.Now(), event.Rule, "rule", "night"),
 	} {

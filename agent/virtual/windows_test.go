@@ -1,41 +1,22 @@
 package virtual_test
 
 import (
-	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/voltage-edge/voltage/agent/event"
 	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/agent/site/sitetest"
 	"github.com/voltage-edge/voltage/agent/virtual"
-	"github.com/voltage-edge/voltage/sdk"
 	"github.com/voltage-edge/voltage/sdk/frame"
 )
-
-// anyDriver is a driver that takes everything.
-type anyDriver struct{}
-
-func (anyDriver) Driver(context.Context, string) (*sdk.SchemaResponse, error) {
-	return &sdk.SchemaResponse{}, nil
-}
-
-func (anyDriver) Sink(context.Context, string) (*sdk.SinkSchemaResponse, error) {
-	return &sdk.SinkSchemaResponse{}, nil
-}
-
-func (anyDriver) Profile(context.Context, string, string) (*sdk.ProfileResponse, error) {
-	return &sdk.ProfileResponse{}, nil
-}
 
 // windowSite has a window of a kind, of whose aggregates two are read.
 func windowSite(t *testing.T, kind string) *site.Site {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "site.hcl")
-	text := fmt.Sprintf(`
+	return sitetest.Load(t, fmt.Sprintf(`
 site "s" {}
 channel "c" { plugin = "any" }
 device "m" {
@@ -52,15 +33,7 @@ window "w" {
   aggregate "n" { fn = "count" }
 }
 alarm "a" { when = window.w.mean > 5 || window.w.n > 3 }
-`, kind)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s, diags := site.Load(context.Background(), file, site.Options{Schemas: anyDriver{}})
-	if diags.HasErrors() {
-		t.Fatal(diags)
-	}
-	return s
+`, kind))
 }
 
 // results are frames as "ms mean n".
