@@ -157,7 +157,7 @@ func (r *room) perFrame(library, function string, count, inCall int, set func(b 
 // logic measures the libraries by themselves.
 func logic(ctx context.Context, b *bench) ([]figure, error) {
 	var all []figure
-	for _, part := range []func(context.Context, *bench) ([]figure, error){conditions, windows, mappings, alarms} {
+	for _, part := range []func(context.Context, *bench) ([]figure, error){conditions, mappings, alarms} {
 		figures, err := part(ctx, b)
 		if err != nil {
 			return nil, err

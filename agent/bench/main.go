@@ -62,7 +62,7 @@ func run(bin string, span time.Duration, only string) error {
 	b := &bench{bin: bin, dir: dir, span: span}
 	var all []figure
 	for _, s := range []scenario{
-		{"redis", redisShare}, {"logic", logic}, {"execute", execute}, {"load", load}, {"latency", latency}, {"validate", validate}, {"replay", replayPast},
+		{"redis", redisShare}, {"logic", logic}, {"window", windows}, {"execute", execute}, {"load", load}, {"latency", latency}, {"validate", validate}, {"replay", replayPast},
 	} {
 		if !strings.Contains(s.name, only) {
 			continue

@@ -114,26 +114,31 @@ do
     return (sorted[n / 2] + sorted[n / 2 + 1]) / 2
   end
 
-  -- results gives the aggregates by name, nil where nothing was known: of rows frames, whose columns' older values are in
-  -- the first i of stacks and the newer ones in accumulators.
-  function Aggregate.results(rule, rows, stacks, i, accumulators, sorted)
+  -- result gives an aggregate, nil where nothing was known: of rows frames, whose columns' older values are in the first i of
+  -- stacks and the newer ones in accumulators.
+  function Aggregate.result(a, rows, stacks, i, accumulators, sorted)
+    local k = a.of
+    if not k then return rows end
+    local f, b = stacks[k], accumulators[k]
+    local n = (i > 0 and f.n[i] or 0) + b.n
+    if a.fn == 'count' then return n end
+    if n == 0 then return nil end
+    local v = compute[a.fn](f, i, b, n, sorted[k])
+    if v - v == 0 then return v end
+  end
+
+  -- results are a rule's aggregates by name, result(rule, a) gives each.
+  function Aggregate.results(rule, result)
     local results = {}
-    for _, a in ipairs(rule.aggregates) do
-      local k = a.of
-      if not k then
-        results[a.as] = rows
-      else
-        local f, b = stacks[k], accumulators[k]
-        local n = (i > 0 and f.n[i] or 0) + b.n
-        if a.fn == 'count' then
-          results[a.as] = n
-        elseif n > 0 then
-          local v = compute[a.fn](f, i, b, n, sorted[k])
-          if v - v == 0 then results[a.as] = v end
-        end
-      end
-    end
+    for _, a in ipairs(rule.aggregates) do results[a.as] = result(rule, a) end
     return results
+  end
+
+  -- view is results that are computed when they are read: a condition at each frame reads some of them.
+  function Aggregate.view(rule, result)
+    local by_name = {}
+    for _, a in ipairs(rule.aggregates) do by_name[a.as] = a end
+    return setmetatable({}, { __index = function(_, name) return result(rule, by_name[name]) end })
   end
 
   -- pack and unpack keep accumulators, and how many rows they have.

@@ -447,7 +447,7 @@ do
     gather(site, i, t)
     local rules = pending
     if #rules == 0 then return end
-    table.sort(rules, by_rank)
+    if #rules > 1 then table.sort(rules, by_rank) end
     local last
     for k = 1, #rules do
       local rule = rules[k]

@@ -97,7 +97,7 @@ do
   -- load makes the frames that a rule holds from its state, whose items are kept.
   function Held.load(site, rule, kept)
     local needs = Aggregate.needs(rule)
-    local h = { needs = needs, columns = #needs, sorted = {} }
+    local h = { needs = needs, columns = #needs, sorted = {}, packed = {} }
     h.stacked, h.stacks, h.old_times, h.old_values = 0, lists(needs, Aggregate.stack), {}, lists(needs, empty)
     for k = 1, #needs do h.sorted[k] = needs[k].sorted and {} end
     h.form, h.width = '<' .. string.rep('d', h.columns + 1), 8 * (h.columns + 1)
@@ -152,11 +152,11 @@ do
   function Held.add(site, rule, t, values)
     local h = rule.held
     if h.stacked + h.behind >= MOST then pop(h) end
-    local item = key(rule, floor(h.tail / SIZE))
-    local packed = {}
+    local chunk = floor(h.tail / SIZE)
+    if h.chunk ~= chunk then h.chunk, h.item = chunk, key(rule, chunk) end
+    local item, packed = h.item, h.packed
     for k = 1, h.columns do packed[k] = values[k] or 0 / 0 end
-    local text = struct.pack(h.form, t, unpack(packed, 1, h.columns))
-    State.put(site.state, item, (site.state.items[item] or '') .. text)
+    State.put(site.state, item, (site.state.items[item] or '') .. struct.pack(h.form, t, unpack(packed, 1, h.columns)))
     push(h, t, values)
     h.tail = h.tail + 1
     trim(site, rule, h)
@@ -196,8 +196,8 @@ do
     rule.dirty = true
   end
 
-  function Held.results(rule)
+  function Held.result(rule, a)
     local h = rule.held
-    return Aggregate.results(rule, h.stacked + h.behind, h.stacks, h.stacked, h.back, h.sorted)
+    return Aggregate.result(a, h.stacked + h.behind, h.stacks, h.stacked, h.back, h.sorted)
   end
 end

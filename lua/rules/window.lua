@@ -20,6 +20,8 @@ do
     return false
   end
 
+  local NOTHING = {}
+
   -- Sums is what a window has that holds no frames; Held and it have the same functions.
   local Sums = {}
 
@@ -48,9 +50,9 @@ do
 
   function Sums.note() end
 
-  function Sums.results(rule)
+  function Sums.result(rule, a)
     local h = rule.held
-    return Aggregate.results(rule, h.rows, {}, 0, h.sums, {})
+    return Aggregate.result(a, h.rows, NOTHING, 0, h.sums, NOTHING)
   end
 
   -- saw says what a window came to.
@@ -65,8 +67,8 @@ do
 
   local function put_out(site, rule, t)
     if rule.keeper.rows(rule.held) == 0 then return end
-    local results = rule.keeper.results(rule)
-    if rule.having and not rule.having(results) then return end
+    if rule.having and not rule.having(rule.view) then return end
+    local results = Aggregate.results(rule, rule.keeper.result)
     local captures = {}
     for _, a in ipairs(rule.aggregates) do
       local v = results[a.as]
@@ -144,9 +146,9 @@ do
   -- take adds a frame, if where lets it in.
   function Window.take(site, rule, t, i)
     if not i or rule.where and not rule.where() then return end
-    local values = {}
-    for k, value in ipairs(rule.values) do values[k] = value() or false end
-    take[rule.window](site, rule, t, values)
+    local values, row = rule.values, rule.row
+    for k = 1, #values do row[k] = values[k]() or false end
+    take[rule.window](site, rule, t, row)
   end
 
   -- due is the end of a window.
@@ -170,6 +172,7 @@ do
   function Window.load(site, rule, kept)
     rule.keeper = holds(rule) and Held or Sums
     rule.held = rule.keeper.load(site, rule, kept)
+    rule.view, rule.row = Aggregate.view(rule, rule.keeper.result), {}
     rule.at = Timers.get(site.timers, rule.name)
   end
 end

@@ -70,12 +70,19 @@ do
     State.mark(state, item)
   end
 
+  -- What a flush writes: fields with their values, and fields that go. Lists of up to KEPT texts are kept from call to call.
+  local KEPT = 100
+  local set, gone = {}, {}
+
   -- flush writes what was marked, with the clock.
   function State.flush(state, clock)
     if #state.order == 0 and not state.migrated then return end
-    local set, n, gone, m = {}, 0, {}, 0
-    for _, item in ipairs(state.order) do
+    local order, marked = state.order, state.marked
+    local n, m = 0, 0
+    for i = 1, #order do
+      local item = order[i]
       local value = state.items[item]
+      order[i], marked[item] = nil, nil
       if value == nil then
         m = m + 1
         gone[m] = item
@@ -92,6 +99,7 @@ do
     set[n + 1], set[n + 2] = '@clock', string.format('%.17g', clock)
     Write.all('HSET', state.key, set, n + 2)
     Write.all('HDEL', state.key, gone, m)
-    state.marked, state.order, state.migrated = {}, {}, nil
+    state.migrated = nil
+    if n + m > KEPT then set, gone = {}, {} end
   end
 end
