@@ -17,6 +17,9 @@ type RuleTrace struct {
 	Inputs      []TracedInput      `json:"inputs"`
 	// Timing are the settings that hold a rule back or keep it going, and how far they are.
 	Timing []TracedTiming `json:"timing"`
+	// Steps of a flow: the nodes of a chain on the values of the moment, in the order of running, what a window holds, or the oldest ten open
+	// attempts of a sequence.
+	Steps []TracedStep `json:"steps"`
 	// Requests are those that the rule holds. Another owner may have the output all the same.
 	Requests []RuleRequest `json:"requests"`
 }
@@ -55,6 +58,18 @@ type TracedTiming struct {
 	Setting string `json:"setting"`
 	State   string `json:"state"`
 	// Until is its end while it runs.
+	Until time.Time `json:"until,omitzero"`
+}
+
+// TracedStep is one step of a flow.
+type TracedStep struct {
+	Name string `json:"name"`
+	Kind string `json:"kind"` // condition, switch, transform, merge, action; the window's kind; attempt
+	// State is the way that a node goes, or acts, or not reached; what a window has; where an attempt is.
+	State string `json:"state"`
+	// Values are what a transform names, an action sets, a window has as aggregates; null: unknown.
+	Values map[string]*float64 `json:"values,omitempty"`
+	// Until is when it ends or goes on by time.
 	Until time.Time `json:"until,omitzero"`
 }
 

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -131,6 +133,10 @@ func (e *environment) writeTrace(t api.RuleTrace) {
 		e.say("\n%s  %s", paint(x.Name, bold, colors), paint(fmt.Sprintf("%s:%d", x.File, x.Line), dim, colors))
 		partTable(x).write(e.out, colors, width)
 	}
+	if len(t.Steps) > 0 {
+		e.say("\n%s", paint(map[string]string{"chain": "nodes", "sequence": "attempts", "window": "has"}[t.Kind], bold, colors))
+		stepTable(t.Steps).write(e.out, colors, width)
+	}
 	if len(t.Inputs) > 0 {
 		e.say("\n%s", paint("reads", bold, colors))
 		inputTable(t.Inputs).write(e.out, colors, width)
@@ -152,6 +158,31 @@ func (e *environment) writeTrace(t api.RuleTrace) {
 		requests.write(e.out, colors, width)
 	}
 	e.say("\n%s", paint(fmt.Sprintf("evaluated %d, fired %d, unknown %d, errors %d", t.Evaluations, t.Fires, t.Unknowns, t.Errors), dim, colors))
+}
+
+// stepTable shows the steps of a flow.
+func stepTable(steps []api.TracedStep) *table {
+	out := newTable("", "", "", "")
+	for _, x := range steps {
+		values := make([]string, 0, len(x.Values)+1)
+		for _, name := range slices.Sorted(maps.Keys(x.Values)) {
+			values = append(values, name+" = "+optional(x.Values[name]))
+		}
+		if !x.Until.IsZero() {
+			values = append(values, age(max(time.Until(x.Until), 0))+" to go")
+		}
+		state := cell{x.State, plain}
+		switch x.State {
+		case "acts", "true":
+			state.color = green
+		case "not reached":
+			state.color = dim
+		case "unknown":
+			state.color = red
+		}
+		out.row("  "+x.Name, cell{x.Kind, dim}, state, strings.Join(values, ", "))
+	}
+	return out
 }
 
 // lifetime says how long a request stands.

@@ -78,7 +78,7 @@ func (a *Agent) traceRule(ctx context.Context, name string) (api.RuleTrace, erro
 	v := &view{rule: s.Rule(name), seen: seen, now: time.Now(), expressions: map[string]*evaluated{}}
 	t := api.RuleTrace{
 		Rule: a.apiRule(seen.Standing), Now: v.now.UTC(), Expressions: []api.TracedExpression{}, Inputs: []api.TracedInput{},
-		Timing: []api.TracedTiming{}, Requests: []api.RuleRequest{},
+		Timing: []api.TracedTiming{}, Steps: []api.TracedStep{}, Requests: []api.RuleRequest{},
 	}
 	for _, e := range parts.Expressions {
 		out := &evaluated{TracedExpression: api.TracedExpression{Name: e.Name, File: e.File, Line: e.Line}, source: e.Parts}
@@ -92,6 +92,9 @@ func (a *Agent) traceRule(ctx context.Context, name string) (api.RuleTrace, erro
 		t.Inputs = append(t.Inputs, v.input(s, in))
 	}
 	v.inputs = t.Inputs
+	for _, x := range seen.Steps {
+		t.Steps = append(t.Steps, api.TracedStep{Name: x.Name, Kind: x.Kind, State: x.State, Values: x.Values, Until: ruleTime(x.Until)})
+	}
 	t.Requests = append(t.Requests, v.requests(s)...)
 	t.Timing = append(t.Timing, v.timing()...)
 	t.Conclusion = v.conclusion()

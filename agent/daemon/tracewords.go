@@ -19,7 +19,7 @@ func (v *view) conclusion() string {
 	case s.Parked:
 		return fmt.Sprintf("Does not act: it is parked after %d errors in a row, the last of which was: %s. It is tried again when it changes, or after voltage rules unpark %s.", s.Run, s.Problem, s.Name)
 	case v.rule == nil:
-		return fmt.Sprintf("This is a %s: it runs at each frame of what it reads, and is not taken apart. It has fired %s.", s.Kind, v.times())
+		return v.flowWords()
 	case s.Failed != "":
 		return "Does not act: the evaluation fails: " + s.Failed + "."
 	case s.Verdict == "unknown":
@@ -264,3 +264,38 @@ func brief(d time.Duration) string {
 }
 
 func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
+
+// flowWords says how a flow does.
+func (v *view) flowWords() string {
+	s := v.seen
+	if s.Failed != "" {
+		return "The evaluation fails: " + s.Failed + "."
+	}
+	fired := fmt.Sprintf(" It has fired %s.", v.times())
+	switch s.Kind {
+	case "chain":
+		var acts []string
+		for _, x := range s.Steps {
+			if x.Kind == "action" && x.State == "acts" {
+				acts = append(acts, x.Name)
+			}
+		}
+		if len(acts) == 0 {
+			return "On the values of the moment it comes to no action." + fired
+		}
+		return "On the values of the moment it comes to " + strings.Join(acts, " and ") + "." + fired
+	case "sequence":
+		n := len(s.Steps)
+		switch n {
+		case 0:
+			return "No attempt is open, and none begins any more." + fired
+		case 1:
+			return "It is " + s.Steps[0].State + "." + fired
+		}
+		return fmt.Sprintf("Attempts are open; the oldest is %s.", s.Steps[0].State) + fired
+	}
+	if len(s.Steps) == 0 {
+		return "It is a " + s.Kind + "." + fired
+	}
+	return "It " + s.Steps[0].State + "." + fired
+}

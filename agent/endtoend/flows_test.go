@@ -53,6 +53,9 @@ func TestFlowsOfASite(t *testing.T) {
 		b.set(t, "load", 120)
 		b.settles("the chain gives what is beyond", bounds{&grid: about(80, 1), &battery: about(40, 1)})
 		b.alarmStands("demand_high", true, "high")
+		if t0 := b.concludes("mode", "comes to give"); len(t0.Steps) != 5 || t0.Steps[0].Values["load"] == nil || t0.Steps[3].State != "acts" {
+			t.Errorf("the chain's nodes are %+v", t0.Steps)
+		}
 		kill()
 		b.alarmStands("no_relief", true, "critical")
 		b.settles("it still does", bounds{&grid: about(80, 1), &battery: about(40, 1)})

@@ -39,6 +39,19 @@ type Standing struct {
 	Captures string `json:"captures"`
 	// Requests that it holds.
 	Requests []Wish `json:"requests"`
+	// Steps of a flow that is traced.
+	Steps []FlowStep `json:"steps"`
+}
+
+// FlowStep is a node of a chain, what a window holds, or an attempt of a sequence.
+type FlowStep struct {
+	Name  string `json:"name"`
+	Kind  string `json:"kind"`
+	State string `json:"state"`
+	// Values by name; null: unknown.
+	Values map[string]*float64 `json:"values"`
+	// Until is when a wait ends, in ms; 0: none runs.
+	Until float64 `json:"until_ms"`
 }
 
 // Wish is a request that a rule holds.

@@ -5,6 +5,8 @@
 --#include rules/json.lua
 local Chain = {}
 do
+  local NOWHERE = {}
+
   local ports = { [true] = 'true', [false] = 'false' }
 
   local run = {}
@@ -42,16 +44,18 @@ do
     if node.effects then reached[#reached + 1] = { node = node.id, prepared = Effect.prepare(node.effects, T) } end
   end
 
-  -- actions_of are the wishes that a run comes to, in order. One whose value is unknown has none.
-  local function actions_of(rule)
+  -- pass runs the nodes that a way leads to, and calls see(i, node, port, T, actions, before) behind each, or with no port for one that is
+  -- passed by; before is how many actions there were.
+  local function pass(rule, see)
     local T, taken, actions = {}, {}, {}
     reached = {}
     for i, node in ipairs(rule.nodes) do
-      local come = taken[i] or 0
+      local come, before, port = taken[i] or 0, #actions, nil
       if node.incoming == 0 or come > 0 and (not node.all or come == node.incoming) then
-        local port = run[node.kind](node, T, actions)
-        for _, to in ipairs(port and node.next[port] or {}) do taken[to] = (taken[to] or 0) + 1 end
+        port = run[node.kind](node, T, actions) or 'acts'
+        for _, to in ipairs(node.next[port] or NOWHERE) do taken[to] = (taken[to] or 0) + 1 end
       end
+      if see then see(i, node, port, T, actions, before) end
     end
     return actions
   end
@@ -78,6 +82,29 @@ do
     end
   end
 
+  -- shown are the values of a node: of a transform its names, of an action its outputs. NULL is one that is not known.
+  local function shown(node, T, actions, before)
+    local out = {}
+    if node.kind == 'transform' then
+      for _, set in ipairs(node.set) do out[set.name] = T[set.name] == nil and Json.NULL or T[set.name] end
+    end
+    for i = before + 1, #actions do
+      out[actions[i].output] = actions[i].value == nil and Json.NULL or actions[i].value
+    end
+    return out
+  end
+
+  -- explain says what the nodes would do now, and does nothing: the way that each goes, or that none leads there.
+  function Chain.explain(_, rule)
+    local out, kept = {}, reached
+    pass(rule, function(i, node, port, T, actions, before)
+      local state = port == 'out' and 'passed' or port or 'not reached'
+      out[i] = { name = node.id, kind = node.kind, state = state, values = port and shown(node, T, actions, before) }
+    end)
+    reached = kept
+    return out
+  end
+
   local function told(actions)
     local list, n = {}, 0
     for _, a in ipairs(actions) do
@@ -92,7 +119,7 @@ do
 
   -- take runs a chain at t. One that is called has no run before: what it does, it does at each call.
   function Chain.take(site, rule, t, _, by)
-    local actions = actions_of(rule)
+    local actions = pass(rule)
     local list, why = told(actions), Request.why(site, rule)
     local path
     if #list + #reached > 0 then

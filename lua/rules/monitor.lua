@@ -133,7 +133,8 @@ do
   -- rule_trace: how a rule does, and the values of the parts of its expressions; changes nothing.
   --   ARGV  now, name, revision of the program that the parts are of, parts: a chunk of a program that gets (D, H, V) and puts
   --         values into the table V by number; how many values
-  --   Reply the rule as in rule_list, in JSON; what failed, or empty; the values as texts: a number, true, false, or empty
+  --   Reply the rule as in rule_list, in JSON, and of a flow its steps: name, kind, state, values by name, until_ms: of a chain its nodes, of a
+  --         window what it holds, of a sequence its oldest attempts; what failed, or empty; the values as texts: a number, true, false, or empty
   --         for unknown; then of each input name, value, age in ms, quality
   --   Errors NOTFOUND, STALE when the program is another one, BADPROGRAM
   function Library.functions.rule_trace(keys, args)
@@ -147,7 +148,12 @@ do
     if not chunk then Library.fail('BADPROGRAM', problem) end
     local V = {}
     local ok, failed = pcall(chunk, site.D, Logic, V)
-    local reply = { Json.encode(standing(site, rule, now)), ok and '' or message(failed) }
+    local told = standing(site, rule, now)
+    if rule.flow and ok then
+      local fine, steps = pcall(rule.flow.explain, site, rule)
+      if fine then told.steps = list(steps) else ok, failed = false, steps end
+    end
+    local reply = { Json.encode(told), ok and '' or message(failed) }
     for i = 1, n do
       local v = V[i]
       if type(v) == 'boolean' then reply[#reply + 1] = tostring(v) else reply[#reply + 1] = Events.text(v) end

@@ -167,6 +167,28 @@ do
     return least
   end
 
+  -- SHOWN bounds the attempts that are explained: the oldest.
+  local SHOWN = 10
+
+  -- explain says where the open attempts are.
+  function Sequence.explain(_, rule)
+    local out, steps = {}, #rule.steps
+    for i, a in ipairs(rule.s.a) do
+      if i > SHOWN then break end
+      local step, names = rule.steps[a.k], {}
+      for name in pairs(a.C) do names[#names + 1] = name end
+      table.sort(names)
+      local state = string.format('at step %d of %d%s', a.k, steps, step.as and ', ' .. step.as or step.absent and ', an absence' or '')
+      if a.n > 0 then state = state .. string.format(', %d times', a.n) end
+      if #names > 0 then state = state .. ', has ' .. table.concat(names, ', ') end
+      local at = Attempt.deadline(rule, a)
+      local last = rule.within and a.first and a.first + rule.within
+      if last and (not at or last < at) then at = last end
+      out[i] = { name = string.format('attempt %d', a.id), kind = 'attempt', state = state, until_ms = at }
+    end
+    return out
+  end
+
   -- load starts the first attempt when the rule is new.
   function Sequence.load(site, rule)
     local s = rule.s

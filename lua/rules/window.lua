@@ -168,6 +168,20 @@ do
 
   function Window.deadline(rule) return rule.at end
 
+  -- explain says what a window has now. One of stretches of time still has what the next frame lets go of.
+  function Window.explain(_, rule)
+    local rows, values = rule.keeper.rows(rule.held), {}
+    local results = Aggregate.results(rule, rule.keeper.result)
+    for _, a in ipairs(rule.aggregates) do values[a.as] = results[a.as] == nil and Json.NULL or results[a.as] end
+    local state = string.format(rows == 1 and 'has %d frame' or 'has %d frames', rows)
+    if rule.window == 'state' and not rule.s.open then
+      state = 'waits for the frame that begins it'
+    elseif rule.having and rows > 0 then
+      state = state .. (rule.having(results) and ', having is true' or ', having is not true')
+    end
+    return { { name = 'now', kind = rule.window, state = state, values = values, until_ms = rule.at } }
+  end
+
   -- load takes what the state has of a window; kept are the items beside its own.
   function Window.load(site, rule, kept)
     rule.keeper = holds(rule) and Held or Sums
