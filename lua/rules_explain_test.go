@@ -83,6 +83,37 @@ func TestFlowsAreExplained(t *testing.T) {
 	}
 }
 
+// Rules in trouble are counted, and those that are parked are named.
+func TestRulesInTroubleAreCounted(t *testing.T) {
+	bad := func(name, calls string) string {
+		return fmt.Sprintf(`{ name = '%s', rev = '1', dev = {1}, when = function() return d1[1] > 5 and nothing.there end,
+			on = 'while', initial = 'arm', unknown = 'hold', priority = 1, inputs = {}, set = {}, %s },`, name, calls)
+	}
+	s := newRuleSite(t, bad("a", "")+bad("off", "disabled = true")+flows)
+	metrics := func(at int64) string {
+		t.Helper()
+		text, err := s.server.FCallRO(context.Background(), "rule_metrics", s.keys, at).Text()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	s.frame(1000, 3)
+	if got := metrics(1000); got != `{"disabled":1,"failing":0,"names":[],"parked":0,"rules":5}` {
+		t.Errorf("at first %s", got)
+	}
+	s.frame(2000, 9)
+	if got := metrics(2000); got != `{"disabled":1,"failing":1,"names":[],"parked":0,"rules":5}` {
+		t.Errorf("after an error %s", got)
+	}
+	for i := range 12 {
+		s.frame(int64(i+3)*1000, 9)
+	}
+	if got := metrics(20_000); got != `{"disabled":1,"failing":0,"names":["a"],"parked":1,"rules":5}` {
+		t.Errorf("after many %s", got)
+	}
+}
+
 // state is all that the library keeps.
 func (s *ruleSite) state() string {
 	s.t.Helper()

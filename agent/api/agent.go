@@ -83,6 +83,7 @@ type Status struct {
 	Sinks     []SinkStatus     `json:"sinks"`
 	Schedules []ScheduleStatus `json:"schedules"`
 	Alarms    AlarmsStatus     `json:"alarms"`
+	Rules     RulesStatus      `json:"rules"`
 	Actions   ActionStatus     `json:"actions"`
 	Intake    IntakeStatus     `json:"intake"`
 	Journal   JournalStatus    `json:"journal"`
@@ -123,6 +124,21 @@ type AlarmsStatus struct {
 	// Announced10min is how often alarms called for attention within ten minutes. More than 10 are a flood, which lasts until they
 	// are fewer than 5.
 	Announced10min int `json:"announced_10min"`
+}
+
+// RulesStatus counts the rules, chains, windows and sequences.
+type RulesStatus struct {
+	State   string `json:"state"` // ok, failing (some, at their last evaluation), parked (some, after too many errors), unknown (without Redis)
+	Defined int    `json:"defined"`
+	// Stored ones were made while the site ran.
+	Stored   int `json:"stored"`
+	Disabled int `json:"disabled"`
+	// Switched ones are enabled or disabled by hand, where their definition says otherwise.
+	Switched int `json:"switched"`
+	Failing  int `json:"failing"`
+	Parked   int `json:"parked"`
+	// ParkedRules are the first of them.
+	ParkedRules []string `json:"parked_rules"`
 }
 
 // StoreStatus is how Redis does.

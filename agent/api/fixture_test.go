@@ -47,6 +47,7 @@ func newLiteral() *literal {
 			Channels:      []ChannelStatus{{Name: "lan", Plugin: "modbus", State: "open"}},
 			Devices:       []DeviceStatus{{Name: "battery", Channel: "lan", State: "ok", Frames: 7}},
 			Sinks:         []SinkStatus{{Name: "history", Plugin: "influxdb", State: "retrying", LagRecords: 12, Routes: []RouteCounts{}}},
+			Rules:         RulesStatus{State: "ok", Defined: 3, Stored: 1, Disabled: 1, Switched: 1},
 			Alarms:        AlarmsStatus{State: "flood", Defined: 20, Active: 1, Shelved: 3, Announced10min: 12},
 			Intake:        IntakeStatus{State: "ok", Frames: 7, Rejected: map[string]uint64{"table": 1}},
 			Notifications: Notifications{Contacts: []ContactStatus{{Name: "duty", Place: "webhook at example.org", State: "ok", Sent: 3}}},

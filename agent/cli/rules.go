@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -70,6 +71,21 @@ func ruleTable(rules []api.Rule) *table {
 		t.row(r.Name, ruleStateCell(r), r.Verdict, r.Evaluations, r.Fires, r.Unknowns, r.Errors, meanTime(r.Time), since(r.LastFire), because)
 	}
 	return t
+}
+
+func ruleFigures(r api.RulesStatus) string {
+	parts := []string{fmt.Sprintf("%d defined", r.Defined)}
+	for _, x := range []struct {
+		n    int
+		what string
+	}{
+		{r.Stored, "made on the running site"}, {r.Disabled, "disabled"}, {r.Switched, "switched by hand"}, {r.Failing, "failing"}, {r.Parked, "parked"},
+	} {
+		if x.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", x.n, x.what))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // ruleStateCell is a rule's state, and whether that was put by hand.

@@ -49,6 +49,7 @@ func (e *environment) printStatus(s api.Status) {
 	rooms.row("intake", stateCell(s.Intake.State), fmt.Sprintf("%d frames, %.1f a second, %d waiting, %d skipped%s", s.Intake.Frames, s.Intake.Rate, s.Intake.Queue, s.Intake.Skipped, rejected(s.Intake.Rejected)))
 	rooms.row("journal", stateCell(s.Journal.State), joinNotEmpty(", ", binarySize(s.Journal.Bytes)+" in "+times(s.Journal.Segments, "segment"), fmt.Sprintf("%d records, %d dropped", s.Journal.Records, s.Journal.Dropped), "oldest "+since(s.Journal.Oldest)+" ago", s.Journal.Error))
 	rooms.row("alarms", stateCell(s.Alarms.State), alarmFigures(s.Alarms))
+	rooms.row("rules", stateCell(s.Rules.State), ruleFigures(s.Rules))
 	if sh := s.Shadow; sh != nil {
 		line := shadowLine(api.Shadow{
 			State: sh.State, Kind: sh.Kind, Name: sh.Name, LeftSeconds: sh.LeftSeconds, Frames: sh.Frames, CostMicros: sh.CostMicros,

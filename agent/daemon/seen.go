@@ -6,12 +6,16 @@ import (
 	"time"
 
 	"github.com/voltage-edge/voltage/agent/api"
+	"github.com/voltage-edge/voltage/agent/store"
 )
 
 // seen is what a status tells of what is in Redis.
 type seen struct {
 	libraries []api.Library
 	alarms    api.AlarmsStatus
+	rules     store.RuleMetrics
+	// known: rules are those that Redis has now.
+	known bool
 }
 
 // lookout keeps what was seen in Redis last. A Redis that hangs must not make the status hang.
@@ -57,19 +61,24 @@ func (a *Agent) lastSeen(ctx context.Context) seen {
 	return l.last
 }
 
-// lookAtRedis renews what was seen. The libraries stay as they were seen last; how the alarms do is not known without Redis.
+// lookAtRedis renews what was seen. The libraries stay as they were seen last; how alarms and rules do is not known without Redis.
 func (a *Agent) lookAtRedis() {
 	libraries, err := a.Libraries(context.Background())
 	alarms := api.AlarmsStatus{State: "unknown"}
+	var rules store.RuleMetrics
+	known := false
 	if err == nil {
 		if m, err := a.store.AlarmMetrics(context.Background()); err == nil {
 			alarms = alarmsStatus(m)
 		}
+		var failed error
+		rules, failed = a.store.RuleMetrics(context.Background())
+		known = failed == nil
 	}
 	l := &a.shown
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.last.alarms = alarms
+	l.last.alarms, l.last.rules, l.last.known = alarms, rules, known
 	if err == nil {
 		l.last.libraries, l.at = libraries, time.Now()
 	}

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/hashicorp/hcl/v2"
 
 	"github.com/voltage-edge/voltage/agent/api"
 	"github.com/voltage-edge/voltage/agent/intake"
@@ -52,6 +55,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	st.Shadow = a.shadowStatus()
 	inRedis := a.lastSeen(ctx)
 	st.Libraries, st.Alarms = append([]api.Library{}, inRedis.libraries...), inRedis.alarms
+	st.Rules = a.rulesStatus(s, inRedis)
 	// It has no error of its own.
 	st.Notifications, _ = a.Notifications(ctx)
 	st.Reasons = append(a.troubleTexts(), reasons(st)...)
@@ -95,6 +99,9 @@ func reasons(st api.Status) []string {
 			add("library %s: %s", l.Name, l.State)
 		}
 	}
+	if r := st.Rules; r.Parked > 0 {
+		add("rules: %d parked after too many errors: %s; voltage rules trace NAME says why", r.Parked, strings.Join(r.ParkedRules, ", "))
+	}
 	for _, k := range st.Sinks {
 		if k.State != string(sink.OK) {
 			add("sink %s: %s %s", k.Name, k.State, k.Error)
@@ -120,6 +127,39 @@ func alarmsStatus(m store.AlarmMetrics) api.AlarmsStatus {
 		out.State = "flood"
 	}
 	return out
+}
+
+// rulesStatus counts the rules and flows of a site.
+func (a *Agent) rulesStatus(s *site.Site, in seen) api.RulesStatus {
+	out := api.RulesStatus{State: "ok", Failing: in.rules.Failing, Parked: in.rules.Parked, ParkedRules: in.rules.Names}
+	count := func(name string, disabled bool, place hcl.Range) {
+		out.Defined++
+		out.Disabled += bit(disabled)
+		out.Switched += bit(s.Switched(name))
+		out.Stored += bit(a.ruleFiles.hold(place))
+	}
+	for _, r := range s.Rules {
+		count(r.Name, r.Disabled, written(r))
+	}
+	for _, x := range s.Flows() {
+		count(x.FlowName(), x.Off(), x.Place())
+	}
+	switch {
+	case !in.known:
+		out.State = "unknown"
+	case out.Parked > 0:
+		out.State = "parked"
+	case out.Failing > 0:
+		out.State = "failing"
+	}
+	return out
+}
+
+func bit(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 func storeStatus(s store.Status) api.StoreStatus {

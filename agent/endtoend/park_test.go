@@ -2,6 +2,7 @@ package endtoend
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -75,6 +76,13 @@ rule "rounding" {
 			err = fmt.Errorf("%+v", r)
 		}
 		return err
+	})
+	a.eventually("the status says so", func() error {
+		out := a.run("status")
+		if !strings.Contains(out, "1 parked after too many errors: rounding; voltage rules trace NAME says why") {
+			return errors.New(out)
+		}
+		return nil
 	})
 	a.eventually("the other rule acts", func() error { return aboutSetpoint(plant, 40, 2) })
 	if r, err := a.rule("rounding"); err != nil || r.Errors != 10 || !strings.Contains(r.Error, "round is broken") {

@@ -77,6 +77,23 @@ func (s *Store) UnparkRule(ctx context.Context, name, by string) error {
 	return err
 }
 
+// RuleMetrics counts the rules and flows that are in trouble.
+type RuleMetrics struct {
+	Rules    int `json:"rules"`
+	Disabled int `json:"disabled"`
+	// Failing at their last evaluation, Parked after too many errors; Names of the first of these.
+	Failing int      `json:"failing"`
+	Parked  int      `json:"parked"`
+	Names   []string `json:"names"`
+}
+
+// RuleMetrics asks for the figures of all rules and flows.
+func (s *Store) RuleMetrics(ctx context.Context) (RuleMetrics, error) {
+	var m RuleMetrics
+	err := s.callJSON(ctx, &m, "CallRO", "rule_metrics", s.now())
+	return m, err
+}
+
 // RuleTrace is a rule taken apart.
 type RuleTrace struct {
 	Standing

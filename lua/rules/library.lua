@@ -8,6 +8,7 @@
 --#function rule_execute_actions
 --#function rule_list no-writes
 --#function rule_measure no-writes
+--#function rule_metrics no-writes
 --#function rule_trace no-writes
 --#function rule_unpark
 --#function rules_selftest

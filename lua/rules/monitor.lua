@@ -101,6 +101,34 @@ do
     return Json.encode(list(out))
   end
 
+  -- MOST_NAMED bounds the rules that rule_metrics names.
+  local MOST_NAMED = 10
+
+  -- rule_metrics: how many rules and flows are in trouble.
+  --   ARGV  now
+  --   Reply a JSON object: rules (and flows), disabled, failing (at their last evaluation, and not parked), parked, and names of the
+  --         first ones that are parked
+  function Library.functions.rule_metrics(keys, args)
+    local site = look(keys, Library.number(args[1], 'the clock'))
+    local out = { rules = 0, disabled = 0, failing = 0, parked = 0, names = {} }
+    for _, rule in ipairs(site.items) do
+      if rule.name then
+        out.rules = out.rules + 1
+        if rule.disabled then
+          out.disabled = out.disabled + 1
+        elseif rule.s.parked then
+          out.parked = out.parked + 1
+          if #out.names < MOST_NAMED then out.names[#out.names + 1] = rule.name end
+        elseif rule.s.run then
+          out.failing = out.failing + 1
+        end
+      end
+    end
+    Site.leave(site)
+    list(out.names)
+    return Json.encode(out)
+  end
+
   -- rule_measure: evaluates a rule's condition many times, and while the rule acts its values, so that the time of the call
   -- can be taken. Changes nothing. A flow, whose evaluation changes its state, is not evaluated.
   --   ARGV  now, name, how many times (0 to 1000)
