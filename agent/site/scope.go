@@ -2,7 +2,6 @@ package site
 
 import (
 	"fmt"
-	"maps"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -153,9 +152,7 @@ func (s *Scope) checkConstant(t hcl.Traversal) (bool, hcl.Diagnostics) {
 		names = sortedKeys(scope.Type().AttributeTypes())
 	}
 	if root == rootLocal {
-		for n := range maps.Keys(s.Live) {
-			names = append(names, n)
-		}
+		names = append(names, sortedKeys(s.Live)...)
 	}
 	hint := didYouMean(name, names)
 	if hint == "" && root == rootVariable {

@@ -303,8 +303,8 @@ func (l *loader) boundLabel(c *content, s *Scope) (string, bool) {
 		l.fail(c.labelRange, "Wrong target", "param.%s is an output itself: write set \"param.%s\".", name, name)
 	default:
 		var names []string
-		for n, b := range s.bound {
-			if b.base != nil {
+		for _, n := range sortedKeys(s.bound) {
+			if s.bound[n].base != nil {
 				names = append(names, n)
 			}
 		}
