@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +29,12 @@ func TestOpenReaderBesideTheWriter(t *testing.T) {
 	}
 	add(1000, 1100)
 	before := listing(t, dir)
+	for end := time.Now().Add(30 * time.Second); !strings.Contains(before, indexName+" "); before = listing(t, dir) { // the writer's own first work
+		if time.Now().After(end) {
+			t.Fatalf("the writer has no index: %s", before)
+		}
+		time.Sleep(time.Millisecond)
+	}
 	r, err := OpenReader(dir, time.UnixMilli(1050))
 	if err != nil {
 		t.Fatal(err)
