@@ -83,6 +83,21 @@ func TestFlowsAreExplained(t *testing.T) {
 	}
 }
 
+// A chain is evaluated to be timed, and does nothing; a window and a sequence are not.
+func TestChainsAreMeasured(t *testing.T) {
+	s := newRuleSite(t, flows)
+	s.frame(1000, 8)
+	before, events := s.state(), fmt.Sprint(s.events())
+	for name, want := range map[string]string{"chain": "50", "window": "0", "sequence": "0"} {
+		if got, err := s.server.FCallRO(context.Background(), "rule_measure", s.keys, 1500, name, 50).Text(); err != nil || got != want {
+			t.Errorf("%s was evaluated %s times, %v", name, got, err)
+		}
+	}
+	if s.state() != before || fmt.Sprint(s.events()) != events {
+		t.Error("to be measured changed something")
+	}
+}
+
 // Rules in trouble are counted, and those that are parked are named.
 func TestRulesInTroubleAreCounted(t *testing.T) {
 	bad := func(name, calls string) string {

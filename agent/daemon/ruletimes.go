@@ -75,14 +75,22 @@ func (a *Agent) watchRuleTimes(ctx context.Context) {
 	}
 }
 
-// ruleRevisions are the hashes of the rules that work, by name in the order of the site.
+// ruleRevisions are the hashes of the rules and chains that work, by name in the order of the site.
 func (a *Agent) ruleRevisions() (names []string, revisions map[string]string) {
 	s := a.current()
-	revisions = make(map[string]string, len(s.Rules))
+	revisions = make(map[string]string, len(s.Rules)+len(s.Chains))
+	add := func(kind, name string) {
+		names = append(names, name)
+		revisions[name] = s.Hash(kind, name)
+	}
 	for _, r := range s.Rules {
 		if !r.Disabled {
-			names = append(names, r.Name)
-			revisions[r.Name] = s.Hash("rule", r.Name)
+			add("rule", r.Name)
+		}
+	}
+	for _, x := range s.Chains {
+		if !x.Disabled {
+			add(x.FlowKind(), x.Name)
 		}
 	}
 	return names, revisions

@@ -105,6 +105,13 @@ do
     return out
   end
 
+  -- probe runs the nodes as a frame does, and does nothing.
+  function Chain.probe(rule)
+    local kept = reached
+    pass(rule)
+    reached = kept
+  end
+
   local function told(actions)
     local list, n = {}, 0
     for _, a in ipairs(actions) do

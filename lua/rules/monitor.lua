@@ -130,7 +130,8 @@ do
   end
 
   -- rule_measure: evaluates a rule's condition many times, and while the rule acts its values, so that the time of the call
-  -- can be taken. Changes nothing. A flow, whose evaluation changes its state, is not evaluated.
+  -- can be taken. Changes nothing. Of a chain its nodes run; a window or sequence,
+  -- whose evaluation changes its state, is not evaluated.
   --   ARGV  now, name, how many times (0 to 1000)
   --   Reply how often it was evaluated
   --   Errors NOTFOUND
@@ -140,13 +141,18 @@ do
     if times < 0 or times > MOST_TIMES then Library.fail('BADARG', 'how many times must be 0 to ' .. MOST_TIMES) end
     local site = look(keys, now)
     local rule = Engine.find(site, args[2])
-    if rule.flow then times = 0 end
+    local probe = rule.flow and rule.flow.probe
+    if rule.flow and not probe then times = 0 end
     local done = 0
     local acts = rule.s.v and rule.level
     aside(rule, function()
       for i = 1, times do
-        Engine.judge(site.D, rule)
-        if acts then
+        if probe then
+          probe(rule)
+        else
+          Engine.judge(site.D, rule)
+        end
+        if acts and not probe then
           for _, set in ipairs(rule.set or {}) do
             if set.value then set.value() end
           end
