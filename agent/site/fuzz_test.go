@@ -3,8 +3,13 @@ package site_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/voltage-edge/voltage/agent/compile"
 	"github.com/voltage-edge/voltage/agent/site"
 )
 
@@ -109,4 +114,49 @@ func checkWhole(t *testing.T, s *site.Site) {
 	if p := site.Diff(s, s); !p.Empty() {
 		t.Errorf("a site differs from itself: %s", p)
 	}
+}
+
+// FuzzRuleBlock puts a rule into JSON: it must mean there what it means as it was written, or be refused both times.
+func FuzzRuleBlock(f *testing.F) {
+	for _, name := range []string{"../../site.hcl", "../../examples/sites/flows/site.hcl", "../../examples/sites/house/site.hcl"} {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		file, diags := hclsyntax.ParseConfig(b, name, hcl.InitialPos)
+		if diags.HasErrors() {
+			f.Fatal(diags)
+		}
+		for _, x := range file.Body.(*hclsyntax.Body).Blocks {
+			if slices.Contains(site.RuleKinds, x.Type) {
+				f.Add(string(b[x.Range().Start.Byte:x.CloseBraceRange.End.Byte]))
+			}
+		}
+	}
+	f.Add("rule \"r\" {\n  for_each = { a = 1, \"b\" = 2 }\n  when = device.meter.power > each.value\n  for = \"${each.value}s\"\n  set \"meter.limit\" { value = -1 }\n}")
+	f.Add("rule \"r\" {\n  description = \"$${x} %%{y} \\u00e9\"\n  when = (device.meter.power > 1 // why\n    && true)\n  publish \"x\" { fields = { a = device.meter.power, (\"b\") = 1 } }\n}")
+	f.Add("chain \"c\" {\n  condition \"x\" {\n    when = device.meter.power > 1\n    next = { true = [\"a\"], false = \"a\" }\n  }\n  action \"a\" {\n    clear \"x\" {}\n  }\n}")
+	f.Fuzz(func(t *testing.T, src string) {
+		b, diags := site.ReadRuleBlock([]byte(src), "new.hcl")
+		if len(src) > 1<<12 || diags.HasErrors() || b.Check() != nil {
+			t.Skip()
+		}
+		again, diags := site.ReadRuleBlock(b.File(), "new.hcl.json")
+		if diags.HasErrors() || again.Kind != b.Kind || again.Name != b.Name {
+			t.Fatalf("%q is %s, which can't be read: %v", src, b.File(), diags)
+		}
+		written, one := load(t, write(t, map[string]string{"site.hcl": head, "new.hcl": src}), site.Options{})
+		stored, two := load(t, write(t, map[string]string{"site.hcl": head}), site.Options{Additions: []site.Addition{{Path: "new.hcl.json", Content: b.File()}}})
+		if one.HasErrors() != two.HasErrors() {
+			t.Fatalf("%s\n%s\nas it was written: %s\nin JSON: %s", src, b.File(), text(t, written, one), text(t, stored, two))
+		}
+		if one.HasErrors() {
+			return
+		}
+		p, one := compile.Compile(written)
+		q, two := compile.Compile(stored)
+		if one.HasErrors() != two.HasErrors() || chunks(p.Rules) != chunks(q.Rules) {
+			t.Fatalf("%s\n%s\nmakes\n%s %v\nand in JSON\n%s %v", src, b.File(), chunks(p.Rules), one, chunks(q.Rules), two)
+		}
+	})
 }
