@@ -1,6 +1,6 @@
 -- The functions that Redis knows. Keys are the seven of lua/README.md: epoch, program, state, timers, frames, requests,
 -- events. Errors of all: NOPROGRAM, BADPROGRAM, NEWERSTATE, BADKEYS, BADARG.
---#include rules/engine.lua
+--#include rules/setup.lua
 do
   local function word(verdict)
     if verdict == nil then return 'unknown' end
@@ -11,7 +11,7 @@ do
   --   ARGV  now, then device, t, packed frame of each
   --   Reply next deadline in ms or empty, rules evaluated, requests made and withdrawn
   function Library.functions.rules_batch_execute(keys, args)
-    local site = Engine.open(keys, Library.number(args[3] or args[1], 'the clock'))
+    local site = Setup.open(keys, Library.number(args[3] or args[1], 'the clock'))
     Site.run(site, args, Engine.take, Engine.due)
     Engine.close(site)
     return Site.reply(site, site.evaluated, site.changed)
@@ -23,7 +23,7 @@ do
   --   Errors NOTFOUND, DISABLED, PARKED, and FAILED when the rule fails
   function Library.functions.rule_execute(keys, args)
     local now = Library.number(args[1], 'the clock')
-    local site = Engine.open(keys, now)
+    local site = Setup.open(keys, now)
     local rule = Engine.find(site, args[2])
     if rule.disabled then Library.fail('DISABLED', 'the rule ' .. rule.name .. ' is disabled') end
     if rule.s.parked then Library.fail('PARKED', 'the rule ' .. rule.name .. ' failed too often and waits for a change') end
@@ -41,7 +41,7 @@ do
   --   Errors NOTFOUND
   function Library.functions.rule_evaluate_conditions(keys, args)
     local now = Library.number(args[1], 'the clock')
-    local site = Site.open(keys, function(fresh, before) Engine.setup(fresh, now, before) end)
+    local site = Site.open(keys, function(fresh, before) Setup.prepare(fresh, now, before) end)
     local rule = Engine.find(site, args[2])
     local remembered, dirty = rule.s.h, rule.dirty
     site.D.clock = math.max(now, site.clock)
@@ -69,7 +69,7 @@ do
   --   Errors NOTFOUND
   function Library.functions.rule_execute_actions(keys, args)
     local now = Library.number(args[1], 'the clock')
-    local site = Engine.open(keys, now)
+    local site = Setup.open(keys, now)
     local rule = Engine.find(site, args[2])
     local t = Site.advance(site, now, Engine.due)
     local before = site.changed

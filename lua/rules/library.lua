@@ -18,6 +18,7 @@
 --#include  rules/request.lua
 --#include  rules/condition.lua
 --#include  rules/engine.lua
+--#include  rules/setup.lua
 --#include  rules/functions.lua
 --#include  rules/monitor.lua
 --#include  rules/selftest.lua

@@ -1,12 +1,12 @@
 -- What people ask of the rules: how each does, what it costs, and why it acts or does not. None of it runs with the frames.
---#include rules/engine.lua
+--#include rules/setup.lua
 --#include rules/json.lua
 do
   -- MOST_TIMES bounds how often a rule is evaluated to be timed, MOST_VALUES how many values a trace takes.
   local MOST_TIMES, MOST_VALUES = 1000, 5000
 
   local function look(keys, now)
-    local site = Site.open(keys, function(fresh, before) Engine.setup(fresh, now, before) end)
+    local site = Site.open(keys, function(fresh, before) Setup.prepare(fresh, now, before) end)
     site.D.clock = math.max(now, site.clock)
     return site
   end
@@ -209,7 +209,7 @@ do
   --   Errors NOTFOUND, not_parked
   function Library.functions.rule_unpark(keys, args)
     local now = Library.number(args[1], 'the clock')
-    local site = Engine.open(keys, now)
+    local site = Setup.open(keys, now)
     local rule = Engine.find(site, args[2])
     if not rule.s.parked then Library.fail('not_parked', 'the rule ' .. rule.name .. ' is not parked') end
     local t = Site.advance(site, now, Engine.due)
