@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -55,7 +54,7 @@ func Check(ctx context.Context, o CheckOptions) *Checked {
 // CheckLast is Check of the site that the agent of a data folder ran last without trouble, as it was then. Only Data and
 // Variables of the options count.
 func CheckLast(ctx context.Context, o CheckOptions) (*Checked, error) {
-	last := lastGood{filepath.Join(o.Data, "lastgood")}
+	last := lastGoodOf(o.Data)
 	path, err := last.site()
 	if err != nil {
 		return nil, fmt.Errorf("find the site that ran last in %s: %w; name one with --site", o.Data, err)

@@ -105,7 +105,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer unlock()
 	a := &Agent{
-		o: o, log: o.Log, started: time.Now(), lastGood: lastGood{filepath.Join(o.Data, "lastgood")}, ruleFiles: ruleFiles{filepath.Join(o.Data, "rules")},
+		o: o, log: o.Log, started: time.Now(), lastGood: lastGoodOf(o.Data), ruleFiles: ruleFilesOf(o.Data),
 		channels: map[string]*plugin.Channel{}, sinks: map[string]*sinkHandle{}, states: map[string]string{}, troubles: map[string]string{},
 	}
 	a.hub = api.NewHub(8192, time.Now)

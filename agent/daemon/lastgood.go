@@ -19,7 +19,15 @@ import (
 
 // lastGood is the folder with a copy of the last site that ran well: its files and CSV tables. What the site reads for a
 // secret (file, env, variables) is not copied: it is read again.
-type lastGood struct{ dir string }
+type lastGood struct {
+	dir string
+	// rules is the folder of the rules that were made while the site ran, which are copied too.
+	rules string
+}
+
+func lastGoodOf(data string) lastGood {
+	return lastGood{dir: filepath.Join(data, "lastgood"), rules: ruleFilesOf(data).dir}
+}
 
 // goodSite is the index of the copy.
 type goodSite struct {
@@ -44,7 +52,7 @@ func (g *goodSite) source(path string, variables map[string]string) source {
 
 // goodFile is one copied file.
 type goodFile struct {
-	// Name is relative to the site's folder; of a rule that was made while the site ran it is the path of the file.
+	// Name is relative to the site's folder, or, of a rule that was made while the site ran, to the folder of those.
 	Name string `json:"name"`
 	Made bool   `json:"made,omitempty"`
 	// Copy is its name in the folder of the copy.
@@ -90,7 +98,7 @@ func (l lastGood) read(path string) (*goodSite, error) {
 			return nil, fmt.Errorf("%s is not what was written", filepath.Join(l.dir, f.Copy))
 		}
 		if f.Made {
-			g.made.files[f.Name] = b
+			g.made.files[filepath.Join(l.rules, f.Name)] = b
 		} else {
 			g.overlay[f.Name] = b
 		}
@@ -123,6 +131,9 @@ func (l lastGood) write(g *goodSite) error {
 		for _, name := range slices.Sorted(maps.Keys(files)) {
 			sum := sumOf(files[name])
 			f := goodFile{Name: name, Made: made, SHA256: sum, Copy: sum[:16] + "-" + filepath.Base(name)}
+			if made {
+				f.Name = filepath.Base(name)
+			}
 			keep[f.Copy] = true
 			if err := writeSynced(filepath.Join(l.dir, f.Copy), files[name]); err != nil {
 				return err

@@ -83,6 +83,19 @@ func TestRulesAreMadeWhileTheSiteRuns(t *testing.T) {
 	r.applied(r.PutRule(r.ctx(), telling("night", 9)))
 	r.told(9)
 
+	// The data folder has moved: the copy in it has the rule where the folder is now.
+	r.stop()
+	moved := r.data + "2"
+	if err := os.Rename(r.data, moved); err != nil {
+		t.Fatal(err)
+	}
+	r.data = moved
+	r.start()
+	r.told(9)
+	if d := r.definition("night"); !d.Stored || !strings.HasPrefix(d.Place, moved) || !d.Rules[0].Stored {
+		t.Errorf("after a move the rule is %+v", d)
+	}
+
 	r.write("site.hcl", r.battery(80, 26, ""))
 	r.applied(r.Reload(r.ctx()))
 	r.ok()

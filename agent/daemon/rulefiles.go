@@ -20,6 +20,8 @@ import (
 // ruleFiles is the folder with the rules that were made while the site ran, a file each, and with the switches of rules.
 type ruleFiles struct{ dir string }
 
+func ruleFilesOf(data string) ruleFiles { return ruleFiles{filepath.Join(data, "rules")} }
+
 // ruleSuffix is that of a rule's file, and switchesFile the file of the switches.
 const (
 	ruleSuffix   = ".hcl.json"
