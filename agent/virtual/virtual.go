@@ -1,7 +1,7 @@
 // Package virtual makes the frames of virtual devices: those that are on no channel, and whose values the agent itself knows.
 // They go the way of all frames, so that models, alarms and rules read them like any other, and the journal keeps them.
-// It is a pure function of the site, the clock that it is given, and the events of the libraries: run again, it makes the
-// same frames.
+// It is a pure function of the site, the clock that it is given, and what the libraries told: run again, it makes the same
+// frames. Only Ask, by which a start learns what the libraries know already, calls anybody.
 //
 // A further kind of virtual device has its points in package site, its Source there, and here a type with the methods of
 // source.
