@@ -16,7 +16,7 @@ const flows = `{ name = 'chain', kind = 'chain', rev = '1', dev = {1}, priority 
 		{ id = 'low', kind = 'action', incoming = 1, set = {{ output = 'o.x', constant = 0 }}, next = {} } } },
 	{ name = 'window', kind = 'window', rev = '1', dev = {1}, priority = 1, inputs = {{'m.p', 1, 1}}, window = 'tumbling', size = 60000, every = 0, gap = 0, count = 0,
 		count_every = 0, values = { function() return d1[1] end }, aggregates = {{ fn = 'avg', as = 'mean', of = 1 }, { fn = 'count', as = 'n' }},
-		having = function(T) return H.gt(T['mean'], 5) end, set = {} },
+		having = function(T) return H.gt(T['mean'](), 5) end, set = {} },
 	{ name = 'sequence', kind = 'sequence', rev = '1', dev = {1}, priority = 1, inputs = {{'m.p', 1, 1}}, every = true, group = 1, strict = false, within = 5000,
 		fields = { [1] = {{'p', 1}} }, repeated = {}, set = {},
 		steps = {{ dev = 1, as = 'a', where = function() return H.gt(d1[1], 5) end }, { dev = 1, as = 'b', where = function() return H.lt(d1[1], 2) end }} },`

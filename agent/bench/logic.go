@@ -130,13 +130,13 @@ func (r *room) call(library, function string, frames [][]byte, times []int64, in
 }
 
 // perFrame is the median of the server's processor time for a frame, in µs, with so many in a call. set sets the values of frame i.
-func (r *room) perFrame(library, function string, count, inCall int, set func(b *frame.Builder, i int)) (float64, error) {
+func (r *room) perFrame(library, function string, rounds, count, inCall int, set func(b *frame.Builder, i int)) (float64, error) {
 	b, err := frame.NewBuilder(r.device.Table())
 	if err != nil {
 		return 0, err
 	}
 	var all []float64
-	for round := range shareRounds + 1 {
+	for round := range rounds + 1 {
 		frames, times := make([][]byte, count), make([]int64, count)
 		for i := range frames {
 			set(b, round*count+i)
@@ -186,7 +186,7 @@ func conditions(ctx context.Context, b *bench) ([]figure, error) {
 		if err != nil {
 			return nil, err
 		}
-		used, err := r.perFrame("rules", "rules_batch_execute", 100, 1, quiet)
+		used, err := r.perFrame("rules", "rules_batch_execute", shareRounds, 100, 1, quiet)
 		r.close()
 		if err != nil {
 			return nil, err
@@ -275,11 +275,11 @@ func alarms(ctx context.Context, b *bench) ([]figure, error) {
 		return nil, err
 	}
 	defer r.close()
-	still, err := r.perFrame("alarms", "alarm_check_conditions", 20, 1, quiet)
+	still, err := r.perFrame("alarms", "alarm_check_conditions", shareRounds, 20, 1, quiet)
 	if err != nil {
 		return nil, err
 	}
-	turning, err := r.perFrame("alarms", "alarm_check_conditions", 10, 1, func(b *frame.Builder, i int) {
+	turning, err := r.perFrame("alarms", "alarm_check_conditions", shareRounds, 10, 1, func(b *frame.Builder, i int) {
 		for p := range sharePoints {
 			b.Set(p, 20)
 		}

@@ -211,7 +211,7 @@ func TestChainsOnRandomStreams(t *testing.T) {
 			want = append(want, c.outputs(steps)...)
 		}
 		for _, way := range ways {
-			if got := played(t, server, k, p, steps, way, "actions"); !slices.Equal(got, want) {
+			if got := played(t, server, k, p, steps, feeding{way: way}, "actions"); !slices.Equal(got, want) {
 				t.Fatalf("%s: got\n%s\nexpected\n%s", way, strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
 		}

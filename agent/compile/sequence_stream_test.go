@@ -262,7 +262,7 @@ func TestSequencesOnRandomStreams(t *testing.T) {
 			if way == "in batches" && steps[0].t != firstBatch(steps) {
 				continue // the clock of its first call is another
 			}
-			if got := played(t, server, k, p, steps, way, "captures"); !slices.Equal(got, want) {
+			if got := played(t, server, k, p, steps, feeding{way: way}, "captures"); !slices.Equal(got, want) {
 				t.Fatalf("%s: got\n%s\nexpected\n%s", way, strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
 		}

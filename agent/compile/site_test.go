@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/hcl/v2"
@@ -98,13 +99,23 @@ func keys(siteName, library string) []string {
 	return []string{p + "epoch", p + library + ":program", p + library + ":state", p + library + ":timers", p + "frames", p + "requests", p + "events"}
 }
 
-func loadLibrary(t fataler, c *redis.Client, name string) {
+func loadLibrary(t fataler, c *redis.Client, name string) { loadChanged(t, c, name, nil) }
+
+// loadChanged loads a library in which texts, which it must have, are replaced by others.
+func loadChanged(t fataler, c *redis.Client, name string, changes map[string]string) {
 	t.Helper()
 	lib, err := lua.Bundle(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.FunctionLoadReplace(context.Background(), lib.Source).Err(); err != nil {
+	source := lib.Source
+	for old, text := range changes {
+		if strings.Count(source, old) != 1 {
+			t.Fatalf("%s is not once in the library %s", old, name)
+		}
+		source = strings.Replace(source, old, text, 1)
+	}
+	if err := c.FunctionLoadReplace(context.Background(), source).Err(); err != nil {
 		t.Fatal(err)
 	}
 }

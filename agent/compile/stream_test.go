@@ -251,7 +251,7 @@ func TestRulesOnRandomStreams(t *testing.T) {
 				t.Fatal(err)
 			}
 			loadProgram(t, server.Client, k, programs.Rules)
-			feed(t, server, k, "rules_batch_execute", table, steps, way)
+			feed(t, server, k, "rules_batch_execute", table, steps, feeding{way: way})
 			events, err := server.XRange(ctx, k[6], "-", "+").Result()
 			if err != nil {
 				t.Fatal(err)

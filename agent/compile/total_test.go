@@ -128,7 +128,7 @@ func TestTotalsOnRandomStreams(t *testing.T) {
 				t.Fatal(err)
 			}
 			loadProgram(t, server.Client, k, programs.Models)
-			feed(t, server, k, "model_batch_sync", table, steps, way)
+			feed(t, server, k, "model_batch_sync", table, steps, feeding{way: way})
 			for i, w := range want {
 				reply, err := server.FCall(ctx, "model_get_value", k, fmt.Sprint("grid.m", i)).StringSlice()
 				if err != nil {
@@ -169,53 +169,6 @@ func naiveTotals(steps []step) []float64 {
 		return s.total
 	}
 	return []float64{of(power), of(difference), of(first), of(second), of(first) - of(second) + of(power)}
-}
-
-// feed gives the steps to a function that takes frames, and keeps the frames as the agent does.
-func feed(t fataler, server *luatest.Server, k []string, function string, table frame.Table, steps []step, way string) {
-	ctx := context.Background()
-	builders := [2]*frame.Builder{}
-	for d := range builders {
-		builders[d], _ = frame.NewBuilder(table)
-	}
-	for i := 0; i < len(steps); {
-		args, kept := []any{""}, []any{}
-		seen := map[int]bool{}
-		for i < len(steps) && !seen[steps[i].device] && (len(seen) == 0 || way == "in batches") {
-			s := steps[i]
-			seen[s.device] = true
-			b := builders[s.device]
-			for p, v := range s.values {
-				if math.IsNaN(v) {
-					b.SetBad(p, frame.Bad)
-				} else {
-					b.Set(p, v)
-				}
-			}
-			name, packed := fmt.Sprintf("d%d", s.device), b.Pack(nil, time.UnixMilli(s.t))
-			args = append(args, name, s.t, packed)
-			kept = append(kept, name, packed)
-			args[0] = s.t
-			i++
-		}
-		if err := server.FCall(ctx, function, k, args...).Err(); err != nil {
-			t.Fatalf("%v", err)
-		}
-		if err := server.HSet(ctx, k[4], kept...).Err(); err != nil {
-			t.Fatalf("%v", err)
-		}
-		if i%3 != 0 {
-			continue
-		}
-		switch way {
-		case "with restarts":
-			if err := server.Set(ctx, k[0], fmt.Sprint("restart", i), 0).Err(); err != nil {
-				t.Fatalf("%v", err)
-			}
-		case "with the library loaded anew":
-			loadLibrary(t, server.Client, strings.Split(k[1], ":")[2])
-		}
-	}
 }
 
 func TestTotalsAreRefusedWhereTheyCannotStand(t *testing.T) {

@@ -26,22 +26,24 @@ func (c *compiler) window(d *devices, w *site.Window) (item, bool) {
 	ok = c.predicate(d, o, "begin", w.Begin, w.Source, nil) && ok
 	ok = c.predicate(d, o, "emit", w.Emit, w.Source, nil) && ok
 	units, sound := c.aggregates(d, o, w)
-	bind := func(t hcl.Traversal) (binding, bool) {
-		if len(t) != 1 {
-			return binding{}, false
-		}
-		unit, known := units[t.RootName()]
-		return binding{lua: "T[" + quote(t.RootName()) + "]", unit: unit}, known
+	// Aggregates are what having calls, so that only those are computed that it reads, and what actions are given as values.
+	check := func(e site.Expr, read string) *node {
+		return c.checkBound(e, func(t hcl.Traversal) (binding, bool) {
+			if len(t) != 1 {
+				return binding{}, false
+			}
+			unit, known := units[t.RootName()]
+			return binding{lua: "T[" + quote(t.RootName()) + "]" + read, unit: unit}, known
+		}, true)
 	}
-	check := func(e site.Expr) *node { return c.checkBound(e, bind, true) }
-	having := check(w.Having)
+	having := check(w.Having, "()")
 	if w.Having.Given() {
 		if having != nil {
 			having = c.checker(c.names).condition(having)
 		}
 		ok = having != nil && c.writeFunction(d, o, "having", having, w.Having.Range()) && ok
 	}
-	does := c.deeds(w.Actions, check)
+	does := c.deeds(w.Actions, func(e site.Expr) *node { return check(e, "") })
 	if !ok || !sound || !does.ok || !does.write(c, d, o) {
 		return item{}, false
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,9 +21,6 @@ import (
 	"github.com/voltage-edge/voltage/lua/luatest"
 	"github.com/voltage-edge/voltage/sdk/frame"
 )
-
-// ways are those in which one stream may come: they make no difference.
-var ways = []string{"frame by frame", "in batches", "with restarts", "with the library loaded anew"}
 
 var flowTable = frame.Table{Numbers: []string{"p0", "p1", "p2"}}
 
@@ -58,13 +56,13 @@ func drawSteps(t *rapid.T, gaps []int) []step {
 }
 
 // played gives the stream to the rules library in one of the ways, and what it says: time, name and what of each event.
-func played(t fataler, server *luatest.Server, k []string, p compile.Program, steps []step, way, what string) []string {
+func played(t fataler, server *luatest.Server, k []string, p compile.Program, steps []step, how feeding, what string) []string {
 	ctx := context.Background()
 	if err := server.Del(ctx, k...).Err(); err != nil {
 		t.Fatal(err)
 	}
 	loadProgram(t, server.Client, k, p)
-	feed(t, server, k, "rules_batch_execute", flowTable, steps, way)
+	feed(t, server, k, "rules_batch_execute", flowTable, steps, how)
 	events, err := server.XRange(ctx, k[6], "-", "+").Result()
 	if err != nil {
 		t.Fatal(err)
@@ -228,8 +226,17 @@ func windowOutputs(w *site.Window, all []entry, end int64) []string {
 }
 
 func TestWindowsOnRandomStreams(t *testing.T) {
+	t.Run("as they are", func(t *testing.T) { windowsOnRandomStreams(t, nil) })
+	// Short streams then go over the ends of chunks, and through the log.
+	t.Run("in chunks of three frames with a log of four entries", func(t *testing.T) {
+		windowsOnRandomStreams(t, map[string]string{"LONGEST, FULLEST = 128,": "LONGEST, FULLEST = 3,", "ENTRIES, LONG = 256, 4096": "ENTRIES, LONG = 4, 200"})
+	})
+}
+
+func windowsOnRandomStreams(t *testing.T, changes map[string]string) {
 	server := luatest.Start(t)
-	loadLibrary(t, server.Client, "rules")
+	load := func() { loadChanged(t, server.Client, "rules", changes) }
+	load()
 	n := flowNames()
 	k := keys("windows", "rules")
 	rapid.Check(t, func(t *rapid.T) {
@@ -278,9 +285,98 @@ func TestWindowsOnRandomStreams(t *testing.T) {
 			want = append(want, windowOutputs(w, all, steps[len(steps)-1].t)...)
 		}
 		for _, way := range ways {
-			if got := played(t, server, k, p, steps, way, "captures"); !slices.Equal(got, want) {
+			if got := played(t, server, k, p, steps, feeding{way: way, load: load}, "captures"); !slices.Equal(got, want) {
 				t.Fatalf("%s: got\n%s\nexpected\n%s", way, strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
 		}
 	})
+}
+
+// Windows that hold many more frames than a chunk has, and more than go through the log before it begins anew.
+func TestLongWindows(t *testing.T) {
+	server := luatest.Start(t)
+	loadLibrary(t, server.Client, "rules")
+	n := flowNames()
+	d := n.devices["d0"]
+	windows := []*site.Window{
+		{Name: "w0", Kind: "sliding", Size: 100 * time.Second, Having: flowExpr(t, "last > 9.99")},
+		{Name: "w1", Kind: "count", Count: 1000, CountEvery: 97},
+		{Name: "w2", Kind: "hopping", Size: 70 * time.Second, Every: 13 * time.Second},
+		{Name: "w3", Kind: "tumbling", Size: 50 * time.Second},
+		{Name: "w4", Kind: "count", Count: 5},
+	}
+	var flows []site.Flow
+	for _, w := range windows {
+		w.Source = d
+		for _, a := range windowAggregates {
+			w.Aggregates = append(w.Aggregates, site.Aggregate{Function: a, Value: flowExpr(t, "p1"), As: a})
+		}
+		w.Aggregates = append(w.Aggregates, site.Aggregate{Function: "count", As: "frames"})
+		flows = append(flows, w)
+	}
+	p, diags := compile.Rules(nil, flows, n)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	r := rand.New(rand.NewPCG(7, 7))
+	var steps []step
+	var all []entry
+	var at int64
+	for range 3000 {
+		at += 50 + r.Int64N(100)
+		s := step{t: at, values: [3]float64{0, math.Round(r.Float64()*1e4) / 1e3, 0}}
+		if r.IntN(20) == 0 {
+			s.values[1] = math.NaN()
+		}
+		steps, all = append(steps, s), append(all, entry{s.t, s.values})
+	}
+	var want []string
+	for _, w := range windows {
+		outputs := windowOutputs(&site.Window{Name: w.Name, Kind: w.Kind, Size: w.Size, Every: w.Every, Count: w.Count, CountEvery: w.CountEvery}, all, at)
+		want = append(want, slices.DeleteFunc(outputs, func(o string) bool { return w.Having.Given() && !lastAbove(t, o, 9.99) })...)
+	}
+	k := keys("long", "rules")
+	var bits []string
+	for _, way := range ways {
+		got := played(t, server, k, p, steps, feeding{way: way, every: 200}, "captures")
+		said := rawCaptures(t, server, k)
+		if bits == nil {
+			bits = said
+		} else if !slices.Equal(said, bits) {
+			t.Errorf("%s: results differ in their last digits from those of %s", way, ways[0])
+		}
+		if len(got) != len(want) {
+			t.Fatalf("%s: %d results, expected %d", way, len(got), len(want))
+		}
+		for i := range got {
+			if got[i] != want[i] {
+				t.Fatalf("%s: got\n%s\nexpected\n%s", way, got[i], want[i])
+			}
+		}
+	}
+}
+
+// rawCaptures are results as the library wrote them.
+func rawCaptures(t *testing.T, server *luatest.Server, k []string) []string {
+	t.Helper()
+	events, err := server.XRange(context.Background(), k[6], "-", "+").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, e := range events {
+		out = append(out, fmt.Sprint(e.Values["t"], " ", e.Values["rule"], " ", e.Values["captures"]))
+	}
+	return out
+}
+
+// lastAbove tells whether the last value of a result is above a limit.
+func lastAbove(t *testing.T, output string, limit float64) bool {
+	t.Helper()
+	var result map[string]string
+	if err := json.Unmarshal([]byte(strings.SplitN(output, " ", 3)[2]), &result); err != nil {
+		t.Fatal(err)
+	}
+	last, err := strconv.ParseFloat(result["last"], 64)
+	return err == nil && last > limit
 }

@@ -1,165 +1,45 @@
 -- Aggregates of values, kept so that one more or less costs the same however many there are. A window collects columns of
--- values; of each it keeps what its aggregates need:
---   n      how many are known
---   sum, min, max, first, last
---   mean, m2   the mean, and the sum of the squares of the deviations from it (need.spread)
---   sorted     the known values in order, of a median
--- What is not known, or not there yet, is false.
+-- values. Those of a column, from the oldest on, are in
+--   the front    the values of one chunk, of which the oldest go one by one; with what comes behind them in blocks,
+--                they are summed up from each of them on when an aggregate is read
+--   blocks       chunks on a stack, the oldest at the top, each summed up with those below
+--   newer ones   chunks that came since then, summed up
+--   current ones what came since the last of these
+-- What is not known is NaN.
 local Aggregate = {}
 do
-  local sqrt, floor = math.sqrt, math.floor
+  local floor, huge, NAN = math.floor, math.huge, 0 / 0
 
   local NEEDS = { avg = 'sum', sum = 'sum', min = 'min', max = 'max', first = 'first', last = 'last', stddev = 'spread', median = 'sorted' }
-  -- SAVED are the parts of an accumulator, in the order in which they are kept.
-  local SAVED = { 'n', 'sum', 'min', 'max', 'first', 'last', 'mean', 'm2' }
+
+  -- EMPTY is what no values come to; m2 is the sum of the squares of the deviations from the mean.
+  local EMPTY = { known = 0, sum = 0, min = huge, max = -huge, first = NAN, last = NAN, mean = 0, m2 = 0 }
+
+  -- pool gives mean and m2 of older and newer values together.
+  local function pool(older, mean, m2, newer, mean2, m22)
+    if older == 0 then return mean2, m22 end
+    if newer == 0 then return mean, m2 end
+    local d, both = mean2 - mean, older + newer
+    return mean + d * newer / both, m2 + m22 + d * d * older * newer / both
+  end
+
+  -- join gives what older and newer values come to together.
+  local function join(older, newer)
+    local mean, m2 = pool(older.known, older.mean, older.m2, newer.known, newer.mean, newer.m2)
+    return {
+      known = older.known + newer.known, sum = older.sum + newer.sum, min = math.min(older.min, newer.min), max = math.max(older.max, newer.max),
+      first = older.known > 0 and older.first or newer.first, last = newer.known > 0 and newer.last or older.last, mean = mean, m2 = m2,
+    }
+  end
 
   -- needs says of each column what has to be kept.
-  function Aggregate.needs(rule)
-    local needs = {}
-    for k = 1, #rule.values do needs[k] = {} end
+  local function needs(rule)
+    local out = {}
+    for k = 1, #rule.values do out[k] = {} end
     for _, a in ipairs(rule.aggregates) do
-      if a.of and NEEDS[a.fn] then needs[a.of][NEEDS[a.fn]] = true end
+      if a.of and NEEDS[a.fn] then out[a.of][NEEDS[a.fn]] = true end
     end
-    return needs
-  end
-
-  -- nothing is an accumulator of no values.
-  function Aggregate.nothing()
-    return { n = 0, sum = 0, min = false, max = false, first = false, last = false, mean = 0, m2 = 0 }
-  end
-
-  -- add adds a value to an accumulator, behind those that it has.
-  function Aggregate.add(need, a, v)
-    if not v then return end
-    local n = a.n + 1
-    a.n = n
-    if need.sum then a.sum = a.sum + v end
-    if need.min and (n == 1 or v < a.min) then a.min = v end
-    if need.max and (n == 1 or v > a.max) then a.max = v end
-    if need.first and n == 1 then a.first = v end
-    if need.last then a.last = v end
-    if need.spread then
-      local d = v - a.mean
-      a.mean = a.mean + d / n
-      a.m2 = a.m2 + d * (v - a.mean)
-    end
-  end
-
-  -- stack makes the lists of a column's sums from each of its values to the newest.
-  function Aggregate.stack()
-    return { n = {}, sum = {}, min = {}, max = {}, first = {}, last = {}, mean = {}, m2 = {} }
-  end
-
-  -- before puts a value before the i that a stack has.
-  function Aggregate.before(need, f, i, v)
-    local j, n = i + 1, 0
-    if i > 0 then n = f.n[i] end
-    f.n[j] = v and n + 1 or n
-    if need.sum then f.sum[j] = (v or 0) + (i > 0 and f.sum[i] or 0) end
-    if need.min then
-      local least = i > 0 and f.min[i]
-      f.min[j] = v and (not least or v < least) and v or least
-    end
-    if need.max then
-      local most = i > 0 and f.max[i]
-      f.max[j] = v and (not most or v > most) and v or most
-    end
-    if need.first then f.first[j] = v or i > 0 and f.first[i] end
-    if need.last then f.last[j] = i > 0 and f.last[i] or v end
-    if need.spread then
-      local mean, m2 = 0, 0
-      if i > 0 then mean, m2 = f.mean[i], f.m2[i] end
-      if v then
-        local d = mean - v
-        mean, m2 = v + d * n / (n + 1), m2 + d * d * n / (n + 1)
-      end
-      f.mean[j], f.m2[j] = mean, m2
-    end
-  end
-
-  local compute = {}
-
-  function compute.sum(f, i, b) return (i > 0 and f.sum[i] or 0) + b.sum end
-
-  function compute.avg(f, i, b, n) return compute.sum(f, i, b) / n end
-
-  function compute.min(f, i, b)
-    local least = i > 0 and f.min[i]
-    if not least or b.min and b.min < least then return b.min end
-    return least
-  end
-
-  function compute.max(f, i, b)
-    local most = i > 0 and f.max[i]
-    if not most or b.max and b.max > most then return b.max end
-    return most
-  end
-
-  function compute.first(f, i, b) return i > 0 and f.first[i] or b.first end
-
-  function compute.last(f, i, b) return b.last or f.last[i] end
-
-  -- stddev is that of the population.
-  function compute.stddev(f, i, b, n)
-    local m2 = b.m2
-    if i > 0 then
-      local d = b.mean - f.mean[i]
-      m2 = m2 + f.m2[i] + d * d * f.n[i] * b.n / n
-    end
-    return sqrt(m2 / n)
-  end
-
-  function compute.median(_, _, _, n, sorted)
-    if n % 2 == 1 then return sorted[(n + 1) / 2] end
-    return (sorted[n / 2] + sorted[n / 2 + 1]) / 2
-  end
-
-  -- result gives an aggregate, nil where nothing was known: of rows frames, whose columns' older values are in the first i of
-  -- stacks and the newer ones in accumulators.
-  function Aggregate.result(a, rows, stacks, i, accumulators, sorted)
-    local k = a.of
-    if not k then return rows end
-    local f, b = stacks[k], accumulators[k]
-    local n = (i > 0 and f.n[i] or 0) + b.n
-    if a.fn == 'count' then return n end
-    if n == 0 then return nil end
-    local v = compute[a.fn](f, i, b, n, sorted[k])
-    if v - v == 0 then return v end
-  end
-
-  -- results are a rule's aggregates by name, result(rule, a) gives each.
-  function Aggregate.results(rule, result)
-    local results = {}
-    for _, a in ipairs(rule.aggregates) do results[a.as] = result(rule, a) end
-    return results
-  end
-
-  -- view is results that are computed when they are read: a condition at each frame reads some of them.
-  function Aggregate.view(rule, result)
-    local by_name = {}
-    for _, a in ipairs(rule.aggregates) do by_name[a.as] = a end
-    return setmetatable({}, { __index = function(_, name) return result(rule, by_name[name]) end })
-  end
-
-  -- pack and unpack keep accumulators, and how many rows they have.
-  function Aggregate.pack(rows, accumulators)
-    local out = { struct.pack('<d', rows) }
-    for _, a in ipairs(accumulators) do
-      for _, part in ipairs(SAVED) do out[#out + 1] = struct.pack('<d', a[part] or 0 / 0) end
-    end
-    return table.concat(out)
-  end
-
-  function Aggregate.unpack(text, accumulators)
-    local at = 9
-    for _, a in ipairs(accumulators) do
-      for _, part in ipairs(SAVED) do
-        local v = struct.unpack('<d', text, at)
-        a[part] = v == v and v
-        at = at + 8
-      end
-    end
-    return (struct.unpack('<d', text, 1))
+    return out
   end
 
   -- place is where a value stands in a sorted list, or would be put.
@@ -172,11 +52,263 @@ do
     return low
   end
 
-  function Aggregate.insert(sorted, v)
-    if v then table.insert(sorted, place(sorted, v), v) end
+  -- fold has, for each kind of sum, how it goes on from x over the values of a front, from the newest to the oldest: row[at - step],
+  -- row[at - 2 * step], …, count of them. What it comes to at each is put in a list.
+  local fold = {}
+
+  function fold.known(list, x, row, at, count, step)
+    for k = 1, count do
+      at = at - step
+      local v = row[at]
+      if v == v then x = x + 1 end
+      list[k] = x
+    end
   end
 
-  function Aggregate.remove(sorted, v)
-    if v then table.remove(sorted, place(sorted, v)) end
+  -- sum takes two lists: what it comes to, and how many are known.
+  function fold.sum(list, x, row, at, count, step, known, n)
+    for k = 1, count do
+      at = at - step
+      local v = row[at]
+      if v == v then x, n = x + v, n + 1 end
+      list[k], known[k] = x, n
+    end
+  end
+
+  function fold.min(list, x, row, at, count, step)
+    for k = 1, count do
+      at = at - step
+      local v = row[at]
+      if v < x then x = v end
+      list[k] = x
+    end
+  end
+
+  function fold.max(list, x, row, at, count, step)
+    for k = 1, count do
+      at = at - step
+      local v = row[at]
+      if v > x then x = v end
+      list[k] = x
+    end
+  end
+
+  function fold.first(list, x, row, at, count, step)
+    for k = 1, count do
+      at = at - step
+      local v = row[at]
+      if v == v then x = v end
+      list[k] = x
+    end
+  end
+
+  function fold.last(list, x, row, at, count, step)
+    for k = 1, count do
+      at = at - step
+      local v = row[at]
+      if x ~= x then x = v end
+      list[k] = x
+    end
+  end
+
+  -- spread is of pairs: mean, and the sum of the squares of the deviations from it. before is how many values are known before the front,
+  -- known how many from each of it on.
+  function fold.spread(means, squares, mean, m2, row, at, count, step, known, before)
+    local n = before
+    for k = 1, count do
+      at = at - step
+      local v = row[at]
+      if v == v then
+        local d, share = mean - v, n / (n + 1)
+        mean, m2 = v + d * share, m2 + d * d * share
+      end
+      means[k], squares[k] = mean, m2
+      n = known[k]
+    end
+  end
+
+  local function finite(v)
+    if v - v == 0 then return v end
+  end
+
+  -- column makes a column of no values. It has
+  --   add(v)              a value comes, behind all others
+  --   fill(chunk)         the current values are a chunk's last ones
+  --   block(chunk, n)     a chunk of the newer values becomes block n
+  --   front(row, from, count, step, below)  values are the front's now, the oldest first: row[from], row[from + step], …;
+  --                       behind them are so many blocks as are below
+  --   pop()               the front's oldest value goes
+  --   turn()              the newer values go; turn(true): the current ones too
+  --   clear()             all go
+  --   read[fn]()          an aggregate, nil where nothing is known
+  --   kept(), keep(...)   what the current values come to, as numbers to be kept
+  -- add and pop run for each sample.
+  local function column(need)
+    local keeps_spread, keeps_sorted = need.spread, need.sorted
+    local keeps_others = need.first or need.last or need.sorted
+    -- What the current values come to, and the newer ones, with the chunks that are in them.
+    local known, sum, min, max, first, last, mean, m2 = 0, 0, huge, -huge, NAN, NAN, 0, 0
+    local newer, newer_known, newer_sum, chunks = EMPTY, 0, 0, {}
+    -- What the blocks come to.
+    local on = { [0] = EMPTY }
+    -- The front: its number, what it was called with, and its oldest value that is left, as the i-th newest; by kind of sum what it comes
+    -- to from each of its values on, and for the front of which number.
+    local number, i, row, from, count, step, below = 0, 0, nil, 0, 0, 0, 0
+    local at, of = {}, {}
+    for kind in pairs(EMPTY) do at[kind], of[kind] = {}, 0 end
+    local at_known, at_sum = at.known, at.sum
+    -- The known values of all, in order.
+    local sorted = {}
+
+    -- list has what the front comes to.
+    local function list(kind)
+      local out = at[kind]
+      if of[kind] == number then return out end
+      of[kind] = number
+      if kind == 'sum' then of.known = number end
+      fold[kind](out, on[below][kind], row, from + count * step, count, step, at_known, on[below].known)
+      return out
+    end
+
+    local function spread()
+      if of.mean ~= number then
+        of.mean = number
+        local block = on[below]
+        fold.spread(at.mean, at.m2, block.mean, block.m2, row, from + count * step, count, step, list('known'), block.known)
+      end
+      return at.mean[i], at.m2[i]
+    end
+
+    local c, read = {}, {}
+    c.read = read
+
+    function c.add(v)
+      if v ~= v then return end
+      known = known + 1
+      sum = sum + v
+      if v < min then min = v end
+      if v > max then max = v end
+      if keeps_spread then
+        local d = v - mean
+        mean = mean + d / known
+        m2 = m2 + d * (v - mean)
+      end
+      if keeps_others then
+        if known == 1 then first = v end
+        last = v
+        if keeps_sorted then table.insert(sorted, place(sorted, v), v) end
+      end
+    end
+
+    local function reset()
+      known, sum, min, max, first, last, mean, m2 = 0, 0, huge, -huge, NAN, NAN, 0, 0
+    end
+
+    function c.fill(chunk)
+      local whole = { known = known, sum = sum, min = min, max = max, first = first, last = last, mean = mean, m2 = m2 }
+      chunks[chunk], newer = whole, join(newer, whole)
+      newer_known, newer_sum = newer.known, newer.sum
+      reset()
+    end
+
+    function c.block(chunk, n) on[n] = join(chunks[chunk], on[n - 1]) end
+
+    function c.front(...)
+      row, from, count, step, below = ...
+      number, i = number + 1, count
+    end
+
+    function c.pop()
+      if keeps_sorted then
+        local v = row[from + (count - i) * step]
+        if v == v then table.remove(sorted, place(sorted, v)) end
+      end
+      i = i - 1
+    end
+
+    function c.turn(all)
+      newer, newer_known, newer_sum, chunks = EMPTY, 0, 0, {}
+      if all then reset() end
+    end
+
+    function c.clear()
+      c.turn(true)
+      i, sorted = 0, {}
+    end
+
+    function read.count()
+      local n = newer_known + known
+      return i == 0 and n or list('known')[i] + n
+    end
+
+    function read.sum()
+      if read.count() > 0 then return finite((i == 0 and 0 or list('sum')[i]) + newer_sum + sum) end
+    end
+
+    function read.avg()
+      if i == 0 then return finite((newer_sum + sum) / (newer_known + known)) end
+      if of.sum ~= number then list('sum') end
+      local v = (at_sum[i] + newer_sum + sum) / (at_known[i] + newer_known + known)
+      if v - v == 0 then return v end
+    end
+
+    function read.min() return finite(math.min(i == 0 and huge or list('min')[i], newer.min, min)) end
+
+    function read.max() return finite(math.max(i == 0 and -huge or list('max')[i], newer.max, max)) end
+
+    function read.first()
+      if i > 0 and list('known')[i] > 0 then return list('first')[i] end
+      return finite(newer.known > 0 and newer.first or first)
+    end
+
+    function read.last()
+      if known > 0 then return last end
+      return finite(newer.known == 0 and i > 0 and list('last')[i] or newer.last)
+    end
+
+    -- stddev is that of the population.
+    function read.stddev()
+      local n, u, q = newer.known, newer.mean, newer.m2
+      if i > 0 then
+        local older, older_mean, older_m2 = list('known')[i], spread()
+        u, q = pool(older, older_mean, older_m2, n, u, q)
+        n = n + older
+      end
+      local _, squares = pool(n, u, q, known, mean, m2)
+      return finite(math.sqrt(squares / (n + known)))
+    end
+
+    function read.median()
+      local n = #sorted
+      if n % 2 == 1 then return sorted[(n + 1) / 2] end
+      if n > 0 then return (sorted[n / 2] + sorted[n / 2 + 1]) / 2 end
+    end
+
+    function c.kept() return known, sum, min, max, first, last, mean, m2 end
+
+    function c.keep(...) known, sum, min, max, first, last, mean, m2 = ... end
+
+    return c
+  end
+
+  -- columns makes those of a rule.
+  function Aggregate.columns(rule)
+    local out = needs(rule)
+    for k, need in ipairs(out) do out[k] = column(need) end
+    return out
+  end
+
+  -- readers has the functions that give a rule's aggregates, nil where nothing is known, by name; rows() says of how many frames.
+  function Aggregate.readers(rule, columns, rows)
+    local readers = {}
+    for _, a in ipairs(rule.aggregates) do readers[a.as] = a.of and columns[a.of].read[a.fn] or rows end
+    return readers
+  end
+
+  -- results are what all readers give.
+  function Aggregate.results(readers)
+    local results = {}
+    for name, read in pairs(readers) do results[name] = read() end
+    return results
   end
 end

@@ -95,12 +95,12 @@ do
   end
 
   -- after is settle for a flow.
-  function Engine.after(site, rule)
+  local function after(site, rule)
     if rule.s.run then
       rule.s.run = nil
       rule.dirty = true
     end
-    if rule.flow.deadline then Timers.set(site.timers, rule.name, rule.flow.deadline(rule)) end
+    if rule.deadline then Timers.set(site.timers, rule.name, rule.deadline(rule)) end
     if rule.dirty then save(site, rule) end
   end
 
@@ -151,13 +151,12 @@ do
     if rule.seen then rule.seen[rule.seat] = verdict end
   end
 
-  local function active(rule) return not rule.disabled and not rule.s.parked end
-
-  -- index sorts the rules by the devices whose frames concern them: those in sweeps, and those that are asked one by one.
+  -- index sorts the rules by the devices whose frames concern them: those in sweeps, those that are asked one by one, and flows, which
+  -- take every frame.
   function Engine.index(site)
-    site.lists, site.sweeps, site.singles, site.readers, site.awake = {}, {}, {}, {}, {}
+    site.lists, site.sweeps, site.singles, site.flows, site.readers, site.awake = {}, {}, {}, {}, {}, {}
     for i in ipairs(site.head.devices) do
-      site.lists[i], site.sweeps[i], site.singles[i], site.readers[i] = {}, {}, {}, {}
+      site.lists[i], site.sweeps[i], site.singles[i], site.flows[i], site.readers[i] = {}, {}, {}, {}, {}
     end
     for _, item in ipairs(site.items) do
       if item.sweep then
@@ -171,10 +170,11 @@ do
       end
     end
     for _, rule in ipairs(site.items) do
-      if rule.name and active(rule) and not rule.called then
+      rule.active = rule.name and not rule.disabled and not rule.s.parked
+      if rule.active and not rule.called then
         for _, i in ipairs(rule.dev) do
-          table.insert(site.lists[i], rule)
-          if not rule.seen then table.insert(site.singles[i], rule) end
+          table.insert(rule.flow and site.flows[i] or site.lists[i], rule)
+          if not rule.flow and not rule.seen then table.insert(site.singles[i], rule) end
         end
         if rule.seen then
           for _, input in ipairs(rule.inputs) do
@@ -225,10 +225,6 @@ do
 
   -- ask puts a rule on the list if its verdict is new, or what hysteresis remembers.
   local function ask(D, rule)
-    if rule.flow then
-      pending[#pending + 1] = rule
-      return
-    end
     local ok, verdict = pcall(judge, D, rule)
     if not ok or verdict ~= rule.quiet or rule.dirty then pending[#pending + 1] = rule end
   end
@@ -289,7 +285,7 @@ do
     local D = site.D
     local values = D[i]
     local bad, swept = values.bad, true
-    pending = {}
+    for k = #pending, 1, -1 do pending[k] = nil end
     if values.known then
       sweep(site, i, NOBODY)
     elseif not bad then
@@ -301,6 +297,9 @@ do
     end
     local list = swept and site.singles[i] or site.lists[i]
     for k = 1, #list do ask(D, list[k]) end
+    local flows = site.flows[i]
+    local n = #pending
+    for k = 1, #flows do pending[n + k] = flows[k] end
     local awake = wakeful(site, i)
     for k = 1, #awake do
       if t >= awake[k].renew then pending[#pending + 1] = awake[k] end
@@ -308,16 +307,18 @@ do
   end
 
   -- evaluate evaluates one rule at t for a frame of device i, and gives the verdict. A flow has none. by is the name of who called it.
-  function Engine.evaluate(site, rule, t, i, by)
-    if rule.flow then
-      rule.flow.take(site, rule, t, i, by)
-      Engine.after(site, rule)
+  local function evaluate(site, rule, t, i, by)
+    local take = rule.take
+    if take then
+      take(t, i, by)
+      after(site, rule)
       return nil
     end
     local verdict = judge(site.D, rule)
     step(site, rule, t, verdict)
     return verdict
   end
+  Engine.evaluate = evaluate
 
   -- calls runs the chains that were called, in the order in which they were, and those that they call. What calls whom is no circle, so
   -- this ends; MOST_CALLS bounds its work.
@@ -330,7 +331,7 @@ do
       local problem
       if n > MOST_CALLS then
         problem = string.format('it called more than %d chains at once, which are not run', MOST_CALLS)
-      elseif not chain or not active(chain) then
+      elseif not chain or not chain.active then
         local how = not chain and 'not there' or chain.disabled and 'disabled' or 'parked'
         problem = string.format('the chain %s, which it calls, is %s', list[n].chain, how)
       end
@@ -339,7 +340,7 @@ do
         if n > MOST_CALLS then break end
       else
         chain.counted = chain.counted + 1
-        local ok, failure = pcall(Engine.evaluate, site, chain, t, nil, by.name)
+        local ok, failure = pcall(evaluate, site, chain, t, nil, by.name)
         if not ok then Engine.failed(site, chain, t, failure) end
       end
     end
@@ -350,18 +351,25 @@ do
   -- take evaluates the rules that a device's frame concerns, in the order of the program. Who is called runs right behind its caller.
   function Engine.take(site, i, t)
     site.taken[i] = site.taken[i] + 1
-    site.evaluated = site.evaluated + #site.lists[i]
+    site.evaluated = site.evaluated + #site.lists[i] + #site.flows[i]
     gather(site, i, t)
     local rules = pending
-    if #rules == 0 then return end
-    if #rules > 1 then table.sort(rules, by_rank) end
+    local n = #rules
+    if n == 0 then return end
+    if n > 1 then table.sort(rules, by_rank) end
     local last
-    for k = 1, #rules do
+    for k = 1, n do
       local rule = rules[k]
-      if rule ~= last and active(rule) then
-        local ok, problem = pcall(Engine.evaluate, site, rule, t, i)
+      if rule ~= last and rule.active then
+        local ok, problem
+        if rule.take then
+          ok, problem = pcall(rule.take, t, i)
+          if ok and (rule.dirty or rule.deadline or rule.s.run) then ok, problem = pcall(after, site, rule) end
+        else
+          ok, problem = pcall(evaluate, site, rule, t, i)
+        end
         if not ok then Engine.failed(site, rule, t, problem) end
-        calls(site, t)
+        if site.calls[1] then calls(site, t) end
       end
       last = rule
     end
@@ -378,7 +386,7 @@ do
       return
     end
     if rule.flow then
-      Engine.after(site, rule)
+      after(site, rule)
     else
       Engine.hush(rule, NEVER)
       settle(site, rule, t)
@@ -389,7 +397,7 @@ do
   -- act makes a rule's requests, whatever its condition says.
   function Engine.act(site, rule, t)
     if rule.flow then
-      Engine.evaluate(site, rule, t)
+      evaluate(site, rule, t)
     else
       fire(site, rule, t, 'forced', true)
       rule.acted = false

@@ -11,7 +11,7 @@ do
   --   ARGV  now, then device, t, packed frame of each
   --   Reply next deadline in ms or empty, rules evaluated, requests made and withdrawn
   function Library.functions.rules_batch_execute(keys, args)
-    local site = Setup.open(keys, Library.number(args[3] or args[1], 'the clock'))
+    local site = Setup.open(keys, args[3] or args[1])
     Site.run(site, args, Engine.take, Engine.due)
     Engine.close(site)
     return Site.reply(site, site.evaluated, site.changed)
@@ -41,7 +41,7 @@ do
   --   Errors NOTFOUND
   function Library.functions.rule_evaluate_conditions(keys, args)
     local now = Library.number(args[1], 'the clock')
-    local site = Site.open(keys, function(fresh, before) Setup.prepare(fresh, now, before) end)
+    local site = Site.open(keys, Setup.prepare, now)
     local rule = Engine.find(site, args[2])
     local remembered, dirty = rule.s.h, rule.dirty
     site.D.clock = math.max(now, site.clock)

@@ -1,7 +1,7 @@
 -- The rules library: conditions with actions. What a rule is, and the functions, are described in lua/README.md.
 --#library  rules
 --#version  0.1.0
---#schema   1
+--#schema   2
 --#function rules_batch_execute
 --#function rule_execute
 --#function rule_evaluate_conditions no-writes
@@ -19,6 +19,7 @@
 --#include  rules/condition.lua
 --#include  rules/engine.lua
 --#include  rules/setup.lua
+--#include  rules/migrations.lua
 --#include  rules/functions.lua
 --#include  rules/monitor.lua
 --#include  rules/selftest.lua

@@ -6,7 +6,7 @@ do
   local MOST_TIMES, MOST_VALUES = 1000, 5000
 
   local function look(keys, now)
-    local site = Site.open(keys, function(fresh, before) Setup.prepare(fresh, now, before) end)
+    local site = Site.open(keys, Setup.prepare, now)
     site.D.clock = math.max(now, site.clock)
     return site
   end

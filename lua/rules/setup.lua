@@ -5,8 +5,8 @@
 --#include rules/sequence.lua
 local Setup = {}
 do
-  -- FLOWS are the kinds of items that are more than a condition. Each has take(site, rule, t, i) for a frame of device i,
-  -- and may have due(site, rule, t), deadline(rule) and load(site, rule).
+  -- FLOWS are the kinds of items that are more than a condition. Each has take(site, rule, t, i, by), for a frame of device i or for who
+  -- calls it, unless its load(site, rule, kept) gives the rule take(t, i, by). It may have due(site, rule, t) and deadline(rule).
   local FLOWS = { chain = Chain, window = Window, sequence = Sequence }
 
   -- leave ends what an item did: its requests, what it raised, and its deadline.
@@ -30,7 +30,10 @@ do
   end
 
   local function drop(site, items)
-    for _, item in ipairs(items or {}) do State.put(site.state, item, nil) end
+    for _, item in ipairs(items or {}) do
+      site.state.items[item] = nil
+      Texts.drop(site.state.texts, item)
+    end
   end
 
   -- count goes on counting where an earlier build of the site was: the state has the counters of its last change only.
@@ -67,13 +70,18 @@ do
     rule.counted = s.evaluations or 0
     count(rule, before)
     rule.reads = rule.reads or rule.dev
-    if rule.flow and rule.flow.load then rule.flow.load(site, rule, kept) end
+    if rule.flow then
+      if rule.flow.load then rule.flow.load(site, rule, kept) end
+      rule.deadline = rule.flow.deadline
+      rule.take = rule.take or function(t, i, by) rule.flow.take(site, rule, t, i, by) end
+    end
     if fresh and rule.flow then Engine.save(site, rule) end
   end
 
   -- prepare prepares a site's rules. Those that are gone or changed lose their state, their requests and their deadlines. before is the
-  -- site as it was kept until now, if it was.
-  function Setup.prepare(site, now, before)
+  -- site as it was kept until then, if it was.
+  function Setup.prepare(site, before, now)
+    now = Library.number(now, 'the clock')
     site.began = math.max(site.clock, now)
     Request.load(site)
     site.taken, site.changed, site.evaluated, site.calls = {}, 0, 0, {}
@@ -88,8 +96,13 @@ do
     end
     table.sort(lost)
     for _, name in ipairs(lost) do
-      if type(site.state.items[name]) == 'table' then leave(site, name, site.state.items[name]) end
-      State.put(site.state, name, nil)
+      local s = site.state.items[name]
+      if type(s) == 'table' then
+        leave(site, name, s)
+        State.put(site.state, name, nil)
+      else
+        drop(site, { name })
+      end
     end
     local gone = {}
     for name in pairs(site.requests) do
@@ -102,7 +115,7 @@ do
 
   -- open begins each function that may change something, and Engine.close ends it. What is set up happens at now.
   function Setup.open(keys, now)
-    local site = Site.open(keys, function(fresh, before) Setup.prepare(fresh, now, before) end)
+    local site = Site.open(keys, Setup.prepare, now)
     site.changed, site.evaluated = 0, 0
     return site
   end

@@ -8,7 +8,7 @@
 --#include rules/request.lua
 local Window = {}
 do
-  local floor = math.floor
+  local floor, NAN = math.floor, 0 / 0
 
   local HOLDS = { hopping = true, sliding = true, count = true }
 
@@ -20,39 +20,58 @@ do
     return false
   end
 
-  local NOTHING = {}
-
-  -- Sums is what a window has that holds no frames; Held and it have the same functions.
+  -- Sums is what a window has that holds no frames: the same as Held, as far as such a window needs it. As text: the time, how many
+  -- frames it came to, and each column's sums.
   local Sums = {}
 
-  function Sums.load(site, rule)
-    local needs = Aggregate.needs(rule)
-    local held = { needs = needs, rows = 0, sums = Held.accumulators(needs), item = rule.name .. '@sums' }
-    local text = site.state.items[held.item]
-    if text then held.rows = Aggregate.unpack(text, held.sums) end
-    return held
-  end
+  local function numbers(...) return struct.pack('<' .. string.rep('d', select('#', ...)), ...) end
 
-  function Sums.rows(h) return h.rows end
+  function Sums.new(site, rule)
+    local item, columns, rows = rule.name .. '@sums', Aggregate.columns(rule), 0
+    local h, items, log = { columns = columns }, site.state.items, site.state.texts
 
-  function Sums.add(site, rule, _, values)
-    local h = rule.held
-    h.rows = h.rows + 1
-    for k = 1, #h.needs do Aggregate.add(h.needs[k], h.sums[k], values[k]) end
-    State.put(site.state, h.item, Aggregate.pack(h.rows, h.sums))
-  end
+    local text
 
-  function Sums.clear(site, rule)
-    local h = rule.held
-    h.rows, h.sums = 0, Held.accumulators(h.needs)
-    State.put(site.state, h.item, nil)
-  end
+    local function source() return text end
 
-  function Sums.note() end
+    local function load()
+      text = items[item]
+      items[item] = nil
+      Texts.own(log, item, source)
+      if not text then return end
+      local t
+      t, rows = struct.unpack('<dd', text)
+      local at = 17
+      for _, column in ipairs(columns) do
+        local kept = select('#', column.kept())
+        column.keep(struct.unpack('<' .. string.rep('d', kept), text, at))
+        at = at + 8 * kept
+      end
+      Site.since(site, t)
+    end
 
-  function Sums.result(rule, a)
-    local h = rule.held
-    return Aggregate.result(a, h.rows, NOTHING, 0, h.sums, NOTHING)
+    function h.add(t, row)
+      rows = rows + 1
+      text = struct.pack('<dd', t, rows)
+      for k = 1, #columns do
+        local column = columns[k]
+        column.add(row[k])
+        text = text .. numbers(column.kept())
+      end
+      Texts.replace(log, item, text, source)
+    end
+
+    function h.clear()
+      rows = 0
+      for _, column in ipairs(columns) do column.clear() end
+      text = nil
+      Texts.drop(log, item)
+    end
+
+    function h.rows() return rows end
+
+    load()
+    return h
   end
 
   -- saw says what a window came to.
@@ -66,9 +85,7 @@ do
   end
 
   local function put_out(site, rule, t)
-    if rule.keeper.rows(rule.held) == 0 then return end
-    if rule.having and not rule.having(rule.view) then return end
-    local results = Aggregate.results(rule, rule.keeper.result)
+    local results = Aggregate.results(rule.readers)
     local captures = {}
     for _, a in ipairs(rule.aggregates) do
       local v = results[a.as]
@@ -83,110 +100,131 @@ do
     Effect.run(site, rule, t, effects, why)
   end
 
-  local function clear(site, rule)
-    rule.keeper.clear(site, rule)
-    rule.keeper.note(rule)
+  -- finish puts out what a window has, if it has something and having lets it.
+  local function finish(site, rule, t)
+    if rule.held.rows() > 0 and (not rule.having or rule.having(rule.readers)) then put_out(site, rule, t) end
   end
 
-  local take = {}
-
-  function take.tumbling(site, rule, t, values)
-    rule.keeper.add(site, rule, t, values)
-    rule.at = rule.at or (floor(t / rule.size) + 1) * rule.size
+  local function set(site, rule, at)
+    rule.at = at
+    Timers.set(site.timers, rule.name, at)
   end
 
-  function take.hopping(site, rule, t, values)
-    Held.add(site, rule, t, values)
-    rule.at = rule.at or (floor(t / rule.every) + 1) * rule.every
+  -- takers make of a rule what its kind of window does with a frame.
+  local takers = {}
+
+  function takers.tumbling(site, rule)
+    return function(t, row)
+      rule.held.add(t, row)
+      if not rule.at then set(site, rule, (floor(t / rule.size) + 1) * rule.size) end
+    end
   end
 
-  function take.sliding(site, rule, t, values)
-    Held.since(site, rule, t - rule.size + 1)
-    Held.add(site, rule, t, values)
-    put_out(site, rule, t)
+  function takers.hopping(site, rule)
+    return function(t, row)
+      rule.held.add(t, row)
+      if not rule.at then set(site, rule, (floor(t / rule.every) + 1) * rule.every) end
+    end
   end
 
-  function take.session(site, rule, t, values)
-    rule.keeper.add(site, rule, t, values)
-    rule.at = t + rule.gap
+  function takers.sliding(site, rule)
+    local add, having, readers, younger = rule.held.add, rule.having, rule.readers, rule.size - 1
+    return function(t, row)
+      add(t, row, t - younger)
+      if not having or having(readers) then put_out(site, rule, t) end
+    end
   end
 
-  function take.count(site, rule, t, values)
-    Held.add(site, rule, t, values)
-    Held.newest(site, rule, rule.count)
-    local n = rule.held.tail
-    local every = rule.count_every > 0 and rule.count_every or rule.count
-    if n >= rule.count and n % every == 0 then put_out(site, rule, t) end
+  function takers.session(site, rule)
+    return function(t, row)
+      rule.held.add(t, row)
+      set(site, rule, t + rule.gap)
+    end
   end
 
-  function take.state(site, rule, t, values)
-    local s, keeper = rule.s, rule.keeper
-    if not s.open then
-      if rule.begin() then
+  function takers.count(site, rule)
+    local held, count = rule.held, rule.count
+    local every = rule.count_every > 0 and rule.count_every or count
+    return function(t, row)
+      held.add(t, row)
+      held.newest(count)
+      local n = held.number()
+      if n >= count and n % every == 0 then finish(site, rule, t) end
+    end
+  end
+
+  function takers.state(site, rule)
+    local s, held = rule.s, rule.held
+    return function(t, row)
+      if not s.open then
+        if not rule.begin() then return end
         s.open, rule.dirty = true, true
-        keeper.add(site, rule, t, values)
+        held.add(t, row)
+        return
       end
-      return
+      if not rule.emit and rule.begin() then
+        finish(site, rule, t)
+        held.clear()
+      end
+      held.add(t, row)
+      if rule.emit and rule.emit() then
+        finish(site, rule, t)
+        held.clear()
+        s.open, rule.dirty = nil, true
+      end
     end
-    if rule.emit then
-      keeper.add(site, rule, t, values)
-      if not rule.emit() then return end
-      put_out(site, rule, t)
-      clear(site, rule)
-      s.open, rule.dirty = nil, true
-      return
-    end
-    if rule.begin() then
-      put_out(site, rule, t)
-      clear(site, rule)
-    end
-    keeper.add(site, rule, t, values)
   end
 
-  -- take adds a frame, if where lets it in.
-  function Window.take(site, rule, t, i)
-    if not i or rule.where and not rule.where() then return end
-    local values, row = rule.values, rule.row
-    for k = 1, #values do row[k] = values[k]() or false end
-    take[rule.window](site, rule, t, row)
+  -- taker makes of a rule what it does with a frame, if where lets it in.
+  local function taker(site, rule)
+    local where, values, row, take = rule.where, rule.values, {}, takers[rule.window](site, rule)
+    local n, first = #values, values[1]
+    return function(t, i)
+      if not i or where and not where() then return end
+      if n == 1 then
+        row[1] = first() or NAN
+      else
+        for k = 1, n do row[k] = values[k]() or NAN end
+      end
+      take(t, row)
+    end
   end
 
   -- due is the end of a window.
   function Window.due(site, rule, at)
+    local held = rule.held
     rule.at = nil
     if rule.window ~= 'hopping' then
-      put_out(site, rule, at)
-      clear(site, rule)
+      finish(site, rule, at)
+      held.clear()
       return
     end
-    Held.since(site, rule, at - rule.size)
-    put_out(site, rule, at)
-    Held.since(site, rule, at + rule.every - rule.size)
-    Held.note(rule)
-    if Held.rows(rule.held) > 0 then rule.at = at + rule.every end
+    held.since(at - rule.size)
+    finish(site, rule, at)
+    held.since(at + rule.every - rule.size)
+    held.note()
+    if held.rows() > 0 then set(site, rule, at + rule.every) end
   end
-
-  function Window.deadline(rule) return rule.at end
 
   -- explain says what a window has now. One of stretches of time still has what the next frame lets go of.
   function Window.explain(_, rule)
-    local rows, values = rule.keeper.rows(rule.held), {}
-    local results = Aggregate.results(rule, rule.keeper.result)
+    local held, values = rule.held, {}
+    local n, results = held.rows(), Aggregate.results(rule.readers)
     for _, a in ipairs(rule.aggregates) do values[a.as] = results[a.as] == nil and Json.NULL or results[a.as] end
-    local state = string.format(rows == 1 and 'has %d frame' or 'has %d frames', rows)
+    local state = string.format(n == 1 and 'has %d frame' or 'has %d frames', n)
     if rule.window == 'state' and not rule.s.open then
       state = 'waits for the frame that begins it'
-    elseif rule.having and rows > 0 then
-      state = state .. (rule.having(results) and ', having is true' or ', having is not true')
+    elseif rule.having and n > 0 then
+      state = state .. (rule.having(rule.readers) and ', having is true' or ', having is not true')
     end
     return { { name = 'now', kind = rule.window, state = state, values = values, until_ms = rule.at } }
   end
 
   -- load takes what the state has of a window; kept are the items beside its own.
   function Window.load(site, rule, kept)
-    rule.keeper = holds(rule) and Held or Sums
-    rule.held = rule.keeper.load(site, rule, kept)
-    rule.view, rule.row = Aggregate.view(rule, rule.keeper.result), {}
+    rule.held = (holds(rule) and Held or Sums).new(site, rule, kept)
+    rule.readers = Aggregate.readers(rule, rule.held.columns, rule.held.rows)
     rule.at = Timers.get(site.timers, rule.name)
+    rule.take = taker(site, rule)
   end
 end

@@ -80,11 +80,11 @@ do
     return site
   end
 
-  -- open returns the site of the seven keys and whether it was built anew by this call; setup(site, before) is then called once, with
-  -- what was kept until now when that is sound.
+  -- open returns the site of the seven keys and whether it was built anew by this call; setup(site, before, now) is then called once, with
+  -- what was kept until then when that is sound.
   -- Every function that may change something ends with Site.close. A site that was not closed, because the call failed, is
   -- built anew by the next.
-  function Site.open(keys, setup)
+  function Site.open(keys, setup, now)
     if #keys < 7 then
       Library.fail('BADKEYS', 'needs the seven keys epoch, program, state, timers, frames, requests, events')
     end
@@ -103,7 +103,7 @@ do
     site = build(keys, epoch)
     site.busy = true
     sites[keys[2]] = site
-    if setup then setup(site, before) end
+    if setup then setup(site, before, now) end
     return site, true
   end
 
@@ -121,6 +121,11 @@ do
 
   -- forget drops the cache of a site, for a self-test that is done.
   function Site.forget(keys) sites[keys[2]] = { busy = true } end
+
+  -- since moves the clock of a site that is set up to what its state tells of the time.
+  function Site.since(site, t)
+    if t > site.clock then site.clock, site.D.clock = t, t end
+  end
 
   -- advance moves the site's clock to t, never back. What is due at or before t happens first, each at its deadline.
   function Site.advance(site, t, due)
@@ -144,10 +149,10 @@ do
     local n = #args
     local now = Library.number(args[1], 'the clock')
     if n % 3 ~= 1 then Library.fail('BADARG', 'frames come as device, t and packed frame') end
-    for k = 3, n, 3 do Library.number(args[k], 't') end
+    for k = 3, n, 3 do args[k] = Library.number(args[k], 't') end
     local D, layouts = site.D, site.layouts
     for k = 2, n, 3 do
-      local t = Site.advance(site, tonumber(args[k + 1]), due)
+      local t = Site.advance(site, args[k + 1], due)
       local i = D.index[args[k]]
       if i then
         Frame.take(layouts[i], D[i], args[k + 2])
@@ -157,9 +162,11 @@ do
     Site.advance(site, now, due)
   end
 
+  local function whole(n) return n == 0 and '0' or string.format('%d', n) end
+
   -- reply is what a function that takes frames answers.
   function Site.reply(site, evaluated, changed)
     local at = Timers.next(site.timers)
-    return { at and string.format('%.0f', at) or '', string.format('%.0f', evaluated), string.format('%.0f', changed) }
+    return { at and string.format('%.0f', at) or '', whole(evaluated), whole(changed) }
   end
 end

@@ -1,10 +1,26 @@
--- State of items: tables in memory over a hash of packed fields. What was marked is written once, at the end of a call.
+-- State of items: tables in memory over a hash of packed fields. What was marked is written once, at the end of a call; texts, which change
+-- at every frame, have a log.
 -- Fields that begin with @ are the library's own: @schema, the schema number, and @clock, the clock when state was last
 -- written. cmsgpack keeps every number exactly.
 --#include shared/library.lua
+--#include shared/texts.lua
 --#include shared/write.lua
 local State = {}
 do
+  -- mark says that an item's table in state.items changed, or was set to nil.
+  function State.mark(state, item)
+    if not state.marked[item] then
+      state.marked[item] = true
+      state.order[#state.order + 1] = item
+    end
+  end
+
+  -- put replaces an item's table; nil drops it.
+  function State.put(state, item, value)
+    state.items[item] = value
+    State.mark(state, item)
+  end
+
   -- migrate brings the unpacked items of an older schema to that of the library, one step after the other. It changes nothing but
   -- memory: what it made is written by the first call that writes, in one command with the new schema, or not at all.
   local function migrate(state)
@@ -28,12 +44,15 @@ do
     local state = { key = key, items = {}, marked = {}, order = {}, clock = 0 }
     local flat = redis.call('HGETALL', key)
     local schema
+    local log = {}
     for i = 1, #flat, 2 do
       local item, text = flat[i], flat[i + 1]
       if item == '@schema' then
         schema = tonumber(text)
       elseif item == '@clock' then
         state.clock = tonumber(text) or 0
+      elseif string.find(item, '^@log') then
+        log[item] = text
       else
         state.items[item] = cmsgpack.unpack(text)
       end
@@ -44,6 +63,7 @@ do
         key, schema, Library.version, Library.name, Library.schema))
     end
     state.schema = schema
+    state.texts = Texts.load(log, state.items)
     if schema and schema < Library.schema then
       local names = {}
       for item in pairs(state.items) do names[#names + 1] = item end
@@ -56,39 +76,24 @@ do
     return state
   end
 
-  -- mark says that an item's table in state.items changed, or was set to nil.
-  function State.mark(state, item)
-    if not state.marked[item] then
-      state.marked[item] = true
-      state.order[#state.order + 1] = item
-    end
-  end
-
-  -- put replaces an item's table; nil drops it.
-  function State.put(state, item, value)
-    state.items[item] = value
-    State.mark(state, item)
-  end
-
   -- What a flush writes: fields with their values, and fields that go. Lists of up to KEPT texts are kept from call to call.
   local KEPT = 100
   local set, gone = {}, {}
 
-  -- flush writes what was marked, with the clock.
-  function State.flush(state, clock)
-    if #state.order == 0 and not state.migrated then return end
+  -- list_marked lists the items that were marked: the n fields and values that are set, and the m that go.
+  local function list_marked(state, clock)
     local order, marked = state.order, state.marked
     local n, m = 0, 0
     for i = 1, #order do
       local item = order[i]
       local value = state.items[item]
       order[i], marked[item] = nil, nil
-      if value == nil then
-        m = m + 1
-        gone[m] = item
-      else
+      if value ~= nil then
         set[n + 1], set[n + 2] = item, cmsgpack.pack(value)
         n = n + 2
+      else
+        m = m + 1
+        gone[m] = item
       end
     end
     if state.schema ~= Library.schema then
@@ -97,9 +102,31 @@ do
       state.schema = Library.schema
     end
     set[n + 1], set[n + 2] = '@clock', string.format('%.17g', clock)
-    Write.all('HSET', state.key, set, n + 2)
-    Write.all('HDEL', state.key, gone, m)
-    state.migrated = nil
+    return n + 2, m
+  end
+
+  -- flush writes what was marked, with the clock, and what changed of texts.
+  function State.flush(state, clock)
+    local n, m, texts = 0, 0, state.texts
+    local changed = texts.logged > 0
+    if state.order[1] or state.migrated or changed and state.schema ~= Library.schema then
+      n, m = list_marked(state, clock)
+      state.migrated = nil
+    end
+    if changed then
+      local field, entry = Texts.entry(texts)
+      if not field then
+        n, m = Texts.whole(texts, set, n, gone, m)
+      elseif n + m == 0 then
+        redis.call('HSET', state.key, field, entry)
+        return
+      else
+        set[n + 1], set[n + 2] = field, entry
+        n = n + 2
+      end
+    end
+    if n > 0 then Write.all('HSET', state.key, set, n) end
+    if m > 0 then Write.all('HDEL', state.key, gone, m) end
     if n + m > KEPT then set, gone = {}, {} end
   end
 end

@@ -1,0 +1,54 @@
+package lua_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// State of schema 1 has texts of windows in another form: a window begins anew, and the requests and counters of rules go on.
+func TestRulesStateOfSchema1(t *testing.T) {
+	s := newRuleSite(t, `{ name = 'held', kind = 'window', rev = '1', dev = {1}, window = 'count', size = 0, every = 0, gap = 0, count = 2, count_every = 0,
+		priority = 1, inputs = {}, set = {}, values = { function() return d1[1] end }, aggregates = { { fn = 'sum', as = 'sum', of = 1 } } },
+	{ name = 'summed', kind = 'window', rev = '1', dev = {1}, window = 'tumbling', size = 1000, every = 0, gap = 0, count = 0, count_every = 0,
+		priority = 1, inputs = {}, set = {}, values = { function() return d1[1] end }, aggregates = { { fn = 'sum', as = 'sum', of = 1 } } },
+	{ name = 'high', rev = '1', dev = {1}, when = function() return H.gt(d1[1], 5) end, on = 'rising', initial = 'arm', unknown = 'hold', priority = 1,
+		inputs = {}, set = {} },`)
+	ctx := context.Background()
+	old := `local p = function(...) return cmsgpack.pack(...) end
+	return redis.call('HSET', KEYS[1], '@schema', 1, '@clock', 900,
+		'held', p({ rev = '1', head = 31, mid = 31, fires = 4 }), 'held@0', p(string.rep('x', 32 * 16)),
+		'summed', p({ rev = '1', fires = 2 }), 'summed@sums', p(string.rep('y', 72)),
+		'high', p({ rev = '1', v = true, fires = 7 }))`
+	if err := s.server.Eval(ctx, old, []string{s.keys[2]}).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range []float64{6, 7, 8} { // high already: no firing of it
+		s.frame(1000+int64(i)*600, v)
+	}
+	var said []string
+	list, err := s.server.XRange(ctx, s.keys[6], "-", "+").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		said = append(said, fmt.Sprint(e.Values["t"], " ", e.Values["kind"], " ", e.Values["rule"], " ", e.Values["event"], " ", e.Values["captures"]))
+	}
+	want := []string{
+		"900 library <nil> migrated <nil>",
+		`1600 rule held fired {"sum":13}`,
+		`2000 rule summed fired {"sum":13}`,
+	}
+	if strings.Join(said, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nexpected\n%s", strings.Join(said, "\n"), strings.Join(want, "\n"))
+	}
+	state := s.server.HGetAll(ctx, s.keys[2]).Val()
+	if state["@schema"] != "2" || state["summed@sums"] != "" {
+		t.Errorf("the state is %q", state)
+	}
+	asked, err := s.server.FCallRO(ctx, "rule_evaluate_conditions", s.keys, 3000, "held").StringSlice()
+	if err != nil || asked[4] != "5" {
+		t.Errorf("held fired %q times, %v", asked, err)
+	}
+}
