@@ -5,12 +5,66 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/voltage-edge/voltage/lua"
 )
+
+// counting is a window of the last two frames.
+const counting = `{ name = 'held', kind = 'window', rev = '1', dev = {1}, window = 'count', size = 0, every = 0, gap = 0, count = 2, count_every = 0,
+	priority = 1, inputs = {}, set = {}, values = { function() return d1[1] end }, aggregates = { { fn = 'sum', as = 'sum', of = 1 } } },`
+
+// later is the rules library with its state in a schema to come.
+func later(t *testing.T) string {
+	t.Helper()
+	lib, err := lua.Bundle("rules")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := strings.Replace(lib.Source, "schema = 2", "schema = 3", 1) + "\ndo Library.migrations[2] = function(items) items.held.fires = 40 end end\n"
+	if !strings.Contains(source, "schema = 3") {
+		t.Fatal("the schema stands elsewhere")
+	}
+	return source
+}
+
+// What the log had of texts is in them when state is migrated, and not once more after that; an older library says what it finds.
+func TestTextsOverAMigration(t *testing.T) {
+	s := newRuleSite(t, counting)
+	ctx := context.Background()
+	sums := func() (out []string) {
+		list, err := s.server.XRange(ctx, s.keys[6], "-", "+").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range list {
+			if c, ok := e.Values["captures"]; ok {
+				out = append(out, fmt.Sprint(c))
+			}
+		}
+		return out
+	}
+	for i := range 3 {
+		s.frame(int64(i)*1000, float64(i))
+	}
+	if err := s.server.FunctionLoadReplace(ctx, later(t)).Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.frame(3000, 3)
+	s.program(counting) // all is read again
+	s.frame(4000, 4)
+	s.frame(5000, 5)
+	if got, want := fmt.Sprint(sums()), `[{"sum":1} {"sum":5} {"sum":9}]`; got != want {
+		t.Errorf("got %s, expected %s", got, want)
+	}
+	loadLibrary(t, s.server, "rules")
+	if err := s.server.FCall(ctx, "rules_batch_execute", s.keys, 6000).Err(); err == nil || !strings.HasPrefix(err.Error(), "NEWERSTATE the state in ") {
+		t.Errorf("got %v", err)
+	}
+}
 
 // State of schema 1 has texts of windows in another form: a window begins anew, and the requests and counters of rules go on.
 func TestRulesStateOfSchema1(t *testing.T) {
-	s := newRuleSite(t, `{ name = 'held', kind = 'window', rev = '1', dev = {1}, window = 'count', size = 0, every = 0, gap = 0, count = 2, count_every = 0,
-		priority = 1, inputs = {}, set = {}, values = { function() return d1[1] end }, aggregates = { { fn = 'sum', as = 'sum', of = 1 } } },
+	s := newRuleSite(t, counting+`
 	{ name = 'summed', kind = 'window', rev = '1', dev = {1}, window = 'tumbling', size = 1000, every = 0, gap = 0, count = 0, count_every = 0,
 		priority = 1, inputs = {}, set = {}, values = { function() return d1[1] end }, aggregates = { { fn = 'sum', as = 'sum', of = 1 } } },
 	{ name = 'high', rev = '1', dev = {1}, when = function() return H.gt(d1[1], 5) end, on = 'rising', initial = 'arm', unknown = 'hold', priority = 1,

@@ -20,7 +20,7 @@ import (
 )
 
 // patience bounds every wait, far above what anything takes.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 

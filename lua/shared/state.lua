@@ -42,35 +42,33 @@ do
   -- one did whose state can't be brought up to date. state.migrated is then the schema that it was of.
   function State.load(key)
     local state = { key = key, items = {}, marked = {}, order = {}, clock = 0 }
-    local flat = redis.call('HGETALL', key)
-    local schema
-    local log = {}
-    for i = 1, #flat, 2 do
-      local item, text = flat[i], flat[i + 1]
-      if item == '@schema' then
-        schema = tonumber(text)
-      elseif item == '@clock' then
-        state.clock = tonumber(text) or 0
-      elseif string.find(item, '^@log') then
-        log[item] = text
-      else
-        state.items[item] = cmsgpack.unpack(text)
-      end
-    end
-    if schema and schema > Library.schema then
+    local fields, flat = {}, redis.call('HGETALL', key)
+    for i = 1, #flat, 2 do fields[flat[i]] = flat[i + 1] end
+    local schema = tonumber(fields['@schema'] or '')
+    if schema and schema > Library.schema then -- before anything is read that may be of another form
       Library.fail('NEWERSTATE', string.format('the state in %s has schema %d, and this version %s of the library %s knows schemas up to %d: '
         .. 'load the newer library again, or delete the key to begin with nothing active, acknowledged or counted',
         key, schema, Library.version, Library.name, Library.schema))
     end
+    state.clock = tonumber(fields['@clock'] or '') or 0
+    for item, text in pairs(fields) do
+      if item ~= '@schema' and item ~= '@clock' and not Texts.is_log(item) then state.items[item] = cmsgpack.unpack(text) end
+    end
     state.schema = schema
-    state.texts = Texts.load(log, state.items)
+    state.texts = Texts.load(fields, state.items)
     if schema and schema < Library.schema then
       local names = {}
       for item in pairs(state.items) do names[#names + 1] = item end
       migrate(state)
       for item in pairs(state.items) do names[#names + 1] = item end
       table.sort(names)
-      for _, item in ipairs(names) do State.mark(state, item) end
+      for _, item in ipairs(names) do
+        if type(state.items[item]) == 'string' then
+          Texts.take(state.texts, item, state.items)
+        else
+          State.mark(state, item)
+        end
+      end
       state.migrated = schema
     end
     return state
@@ -107,14 +105,15 @@ do
 
   -- flush writes what was marked, with the clock, and what changed of texts.
   function State.flush(state, clock)
-    local n, m, texts = 0, 0, state.texts
+    local n, m, texts, migrated = 0, 0, state.texts, state.migrated
     local changed = texts.logged > 0
-    if state.order[1] or state.migrated or changed and state.schema ~= Library.schema then
+    if state.order[1] or migrated or changed and state.schema ~= Library.schema then
       n, m = list_marked(state, clock)
       state.migrated = nil
     end
-    if changed then
-      local field, entry = Texts.entry(texts)
+    if changed or migrated then
+      local field, entry
+      if not migrated then field, entry = Texts.entry(texts) end
       if not field then
         n, m = Texts.whole(texts, set, n, gone, m)
       elseif n + m == 0 then

@@ -17,6 +17,9 @@ do
   -- record is what the log has of a change, before what is appended or put in the place of the text.
   local function record(kind, item, length) return kind .. struct.pack('<I4I4', #item, length) .. item end
 
+  -- is_log tells whether a field of the hash is the log's.
+  function Texts.is_log(field) return field == '@log' or string.find(field, '^@log:') ~= nil end
+
   local function begin(texts, round)
     texts.round, texts.head, texts.entries = round, string.format('%d ', round), 0
     texts.sources, texts.concerned = {}, {}
@@ -60,6 +63,11 @@ do
     add(texts, record(DROP, item, 0), '')
   end
 
+  -- take makes a text of the items one that is written whole with the next change.
+  function Texts.take(texts, item, items)
+    concern(texts, item, function() return items[item] end)
+  end
+
   -- own says who has a text from now on.
   function Texts.own(texts, item, source)
     if texts.sources[item] then texts.sources[item] = source end
@@ -82,7 +90,7 @@ do
     end
   end
 
-  -- load makes the texts of items, to which it applies the log; fields are those of the hash that begin with @log.
+  -- load makes the texts of items, to which it applies the log, and which come from the fields of the hash.
   function Texts.load(fields, items)
     local texts = { log = {}, logged = 0 }
     begin(texts, tonumber(fields['@log'] or '0'))
@@ -114,7 +122,8 @@ do
     return NAMES[n], text
   end
 
-  -- whole lists what the log concerns behind the n fields and values in set and the m fields in gone, and begins the log anew.
+  -- whole lists the texts that the log concerns, and those that were taken, behind the n fields and values in set and the m fields in
+  -- gone, and begins the log anew.
   function Texts.whole(texts, set, n, gone, m)
     for _, item in ipairs(texts.concerned) do
       local text = texts.sources[item](item)
@@ -127,6 +136,7 @@ do
       end
     end
     begin(texts, texts.round + 1)
+    texts.logged = 0
     set[n + 1], set[n + 2] = '@log', tostring(texts.round)
     return n + 2, m
   end
