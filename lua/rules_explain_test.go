@@ -83,18 +83,22 @@ func TestFlowsAreExplained(t *testing.T) {
 	}
 }
 
-// A chain is evaluated to be timed, and does nothing; a window and a sequence are not.
-func TestChainsAreMeasured(t *testing.T) {
+// Flows are evaluated to be timed, and do nothing.
+func TestFlowsAreMeasured(t *testing.T) {
 	s := newRuleSite(t, flows)
 	s.frame(1000, 8)
 	before, events := s.state(), fmt.Sprint(s.events())
-	for name, want := range map[string]string{"chain": "50", "window": "0", "sequence": "0"} {
-		if got, err := s.server.FCallRO(context.Background(), "rule_measure", s.keys, 1500, name, 50).Text(); err != nil || got != want {
+	for _, name := range []string{"chain", "window", "sequence"} {
+		if got, err := s.server.FCallRO(context.Background(), "rule_measure", s.keys, 1500, name, 50).Text(); err != nil || got != "50" {
 			t.Errorf("%s was evaluated %s times, %v", name, got, err)
 		}
 	}
 	if s.state() != before || fmt.Sprint(s.events()) != events {
 		t.Error("to be measured changed something")
+	}
+	s.frame(2000, 1)
+	if got, want := s.explain(2500, "window"), "now tumbling has 2 frames, having is not true {\"mean\":4.5,\"n\":2} 60000"; got != want {
+		t.Errorf("then the window is\n%s\nexpected\n%s", got, want)
 	}
 }
 

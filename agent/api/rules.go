@@ -40,7 +40,7 @@ type Rule struct {
 	Why string `json:"why,omitempty"`
 	// Error is the last one.
 	Error string `json:"error,omitempty"`
-	// Time is what its evaluations cost; nil while they were not timed yet, and for a window or sequence.
+	// Time is what its evaluations cost; nil while they were not timed yet.
 	Time *RuleTime `json:"time,omitempty"`
 }
 

@@ -75,10 +75,10 @@ func (a *Agent) watchRuleTimes(ctx context.Context) {
 	}
 }
 
-// ruleRevisions are the hashes of the rules and chains that work, by name in the order of the site.
+// ruleRevisions are the hashes of the rules and flows that work, by name in the order of the site.
 func (a *Agent) ruleRevisions() (names []string, revisions map[string]string) {
 	s := a.current()
-	revisions = make(map[string]string, len(s.Rules)+len(s.Chains))
+	revisions = make(map[string]string, len(s.Rules)+len(s.Chains)+len(s.Windows)+len(s.Sequences))
 	add := func(kind, name string) {
 		names = append(names, name)
 		revisions[name] = s.Hash(kind, name)
@@ -88,9 +88,9 @@ func (a *Agent) ruleRevisions() (names []string, revisions map[string]string) {
 			add("rule", r.Name)
 		}
 	}
-	for _, x := range s.Chains {
-		if !x.Disabled {
-			add(x.FlowKind(), x.Name)
+	for _, x := range s.Flows() {
+		if !x.Off() {
+			add(x.FlowKind(), x.FlowName())
 		}
 	}
 	return names, revisions

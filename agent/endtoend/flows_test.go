@@ -75,15 +75,18 @@ func TestFlowsOfASite(t *testing.T) {
 			t.Errorf("the mean is %+v, %v", v, err)
 		}
 	}
-	var flows []api.Rule
-	if err := json.Unmarshal([]byte(b.run("rules", "--json")), &flows); err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range flows {
-		if f.Errors != 0 || f.Kind == "rule" || f.Evaluations == 0 {
-			t.Errorf("%+v", f)
+	b.eventually("each was evaluated and timed", func() error {
+		var flows []api.Rule
+		if err := json.Unmarshal([]byte(b.run("rules", "--json")), &flows); err != nil {
+			return err
 		}
-	}
+		for _, f := range flows {
+			if f.Errors != 0 || f.Kind == "rule" || f.Evaluations == 0 || f.Time == nil || f.Time.MeanUS <= 0 {
+				return fmt.Errorf("%+v", f)
+			}
+		}
+		return nil
+	})
 }
 
 // A chain that leads back to itself is refused with the way it takes.

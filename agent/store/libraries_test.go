@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/voltage-edge/voltage/lua"
 )
@@ -292,7 +293,7 @@ func TestCalls(t *testing.T) {
 		<-s.wake
 	}
 	value := 5.5
-	id, err := s.SetValue(ctx, SetRequest{Name: "a.x", Value: &value, Owner: "cli.test", Priority: 90, TTL: patience, Why: "a test"})
+	id, err := s.SetValue(ctx, SetRequest{Name: "a.x", Value: &value, Owner: "cli.test", Priority: 90, TTL: 30 * time.Second, Why: "a test"})
 	if err != nil || id == "" {
 		t.Fatal(id, err)
 	}

@@ -105,11 +105,13 @@ do
     return out
   end
 
-  -- probe runs the nodes as a frame does, and does nothing.
-  function Chain.probe(rule)
-    local kept = reached
-    pass(rule)
-    reached = kept
+  -- probe makes a function that runs the nodes as a frame does, and does nothing.
+  function Chain.probe(_, rule)
+    return function()
+      local kept = reached
+      pass(rule)
+      reached = kept
+    end
   end
 
   local function told(actions)

@@ -130,8 +130,8 @@ do
   end
 
   -- rule_measure: evaluates a rule's condition many times, and while the rule acts its values, so that the time of the call
-  -- can be taken. Changes nothing. Of a chain its nodes run; a window or sequence,
-  -- whose evaluation changes its state, is not evaluated.
+  -- can be taken. Changes nothing. Of a chain its nodes run; a window beside it takes frames, and a sequence's attempts are asked whether
+  -- they have a use for one.
   --   ARGV  now, name, how many times (0 to 1000)
   --   Reply how often it was evaluated
   --   Errors NOTFOUND
@@ -141,14 +141,13 @@ do
     if times < 0 or times > MOST_TIMES then Library.fail('BADARG', 'how many times must be 0 to ' .. MOST_TIMES) end
     local site = look(keys, now)
     local rule = Engine.find(site, args[2])
-    local probe = rule.flow and rule.flow.probe
-    if rule.flow and not probe then times = 0 end
+    local probe = rule.flow and rule.flow.probe(site, rule)
     local done = 0
     local acts = rule.s.v and rule.level
     aside(rule, function()
       for i = 1, times do
         if probe then
-          probe(rule)
+          probe()
         else
           Engine.judge(site.D, rule)
         end

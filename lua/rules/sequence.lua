@@ -167,6 +167,15 @@ do
     return least
   end
 
+  -- probe makes a function that asks all attempts whether they have a use for a frame of the first device, and does nothing.
+  function Sequence.probe(site, rule)
+    local i = rule.dev[1]
+    return function()
+      Attempt.event(site, rule, i)
+      for _, a in ipairs(rule.s.a) do Attempt.target(rule, a, i) end
+    end
+  end
+
   -- SHOWN bounds the attempts that are explained: the oldest.
   local SHOWN = 10
 

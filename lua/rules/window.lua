@@ -9,6 +9,8 @@
 local Window = {}
 do
   local floor, NAN = math.floor, 0 / 0
+  -- SOME frames are in the window beside one that is measured.
+  local SOME = 32
 
   local HOLDS = { hopping = true, sliding = true, count = true }
 
@@ -73,6 +75,8 @@ do
     load()
     return h
   end
+
+  local function keeper(rule) return holds(rule) and Held or Sums end
 
   -- saw says what a window came to.
   local function saw(rule, results)
@@ -175,18 +179,43 @@ do
     end
   end
 
-  -- taker makes of a rule what it does with a frame, if where lets it in.
-  local function taker(site, rule)
-    local where, values, row, take = rule.where, rule.values, {}, takers[rule.window](site, rule)
+  -- reader makes the function that gives a frame's values, or nothing when where does not let it in.
+  local function reader(rule)
+    local where, values, row = rule.where, rule.values, {}
     local n, first = #values, values[1]
-    return function(t, i)
-      if not i or where and not where() then return end
+    return function()
+      if where and not where() then return nil end
       if n == 1 then
         row[1] = first() or NAN
       else
         for k = 1, n do row[k] = values[k]() or NAN end
       end
-      take(t, row)
+      return row
+    end
+  end
+
+  -- taker makes of a rule what it does with a frame.
+  local function taker(site, rule)
+    local read, take = reader(rule), takers[rule.window](site, rule)
+    return function(t, i)
+      local row = i and read()
+      if row then take(t, row) end
+    end
+  end
+
+  -- probe makes a function that takes frames as the window does, into another one beside it that has some, and does nothing.
+  function Window.probe(site, rule)
+    local beside = { state = { items = {}, texts = Texts.load({}, {}) }, clock = site.clock, D = site.D }
+    local held = keeper(rule).new(beside, setmetatable({ s = {} }, { __index = rule }))
+    local read, having, readers = reader(rule), rule.having, Aggregate.readers(rule, held.columns, held.rows)
+    local t = site.clock
+    return function()
+      local row = read()
+      if not row then return end
+      t = t + 1
+      held.add(t, row, t - SOME)
+      if having then having(readers) end
+      beside.state.texts.logged = 0
     end
   end
 
@@ -222,7 +251,7 @@ do
 
   -- load takes what the state has of a window; kept are the items beside its own.
   function Window.load(site, rule, kept)
-    rule.held = (holds(rule) and Held or Sums).new(site, rule, kept)
+    rule.held = keeper(rule).new(site, rule, kept)
     rule.readers = Aggregate.readers(rule, rule.held.columns, rule.held.rows)
     rule.at = Timers.get(site.timers, rule.name)
     rule.take = taker(site, rule)
