@@ -52,21 +52,31 @@ do
     return low
   end
 
-  -- fold has, for each kind of sum, how it goes on from x over the values of a front, from the newest to the oldest: row[at - step],
-  -- row[at - 2 * step], …, count of them. What it comes to at each is put in a list.
-  local fold = {}
+  -- with has, for each kind of sum, what x and one older value come to.
+  local with = {}
 
-  function fold.known(list, x, row, at, count, step)
+  function with.known(x, v) return v == v and x + 1 or x end
+
+  function with.min(x, v) return v < x and v or x end
+
+  function with.max(x, v) return v > x and v or x end
+
+  function with.first(x, v) return v == v and v or x end
+
+  function with.last(x, v) return x == x and x or v end
+
+  -- A fold goes on from x over the values of a front, from the newest to the oldest: row[at - step], row[at - 2 * step], …, count of them.
+  -- What it comes to at each is put in a list.
+  local function fold(with_one, list, x, row, at, count, step)
     for k = 1, count do
       at = at - step
-      local v = row[at]
-      if v == v then x = x + 1 end
+      x = with_one(x, row[at])
       list[k] = x
     end
   end
 
-  -- sum takes two lists: what it comes to, and how many are known.
-  function fold.sum(list, x, row, at, count, step, known, n)
+  -- fold_sum is of two lists, what it comes to, and how many are known: averages are read at each sample.
+  local function fold_sum(list, x, row, at, count, step, known, n)
     for k = 1, count do
       at = at - step
       local v = row[at]
@@ -75,45 +85,9 @@ do
     end
   end
 
-  function fold.min(list, x, row, at, count, step)
-    for k = 1, count do
-      at = at - step
-      local v = row[at]
-      if v < x then x = v end
-      list[k] = x
-    end
-  end
-
-  function fold.max(list, x, row, at, count, step)
-    for k = 1, count do
-      at = at - step
-      local v = row[at]
-      if v > x then x = v end
-      list[k] = x
-    end
-  end
-
-  function fold.first(list, x, row, at, count, step)
-    for k = 1, count do
-      at = at - step
-      local v = row[at]
-      if v == v then x = v end
-      list[k] = x
-    end
-  end
-
-  function fold.last(list, x, row, at, count, step)
-    for k = 1, count do
-      at = at - step
-      local v = row[at]
-      if x ~= x then x = v end
-      list[k] = x
-    end
-  end
-
-  -- spread is of pairs: mean, and the sum of the squares of the deviations from it. before is how many values are known before the front,
-  -- known how many from each of it on.
-  function fold.spread(means, squares, mean, m2, row, at, count, step, known, before)
+  -- fold_spread is of two lists, too: the mean, and the sum of the squares of the deviations from it. before is how many values are known
+  -- behind the front, known how many from each of it on.
+  local function fold_spread(means, squares, mean, m2, row, at, count, step, known, before)
     local n = before
     for k = 1, count do
       at = at - step
@@ -165,8 +139,13 @@ do
       local out = at[kind]
       if of[kind] == number then return out end
       of[kind] = number
-      if kind == 'sum' then of.known = number end
-      fold[kind](out, on[below][kind], row, from + count * step, count, step, at_known, on[below].known)
+      local block, past = on[below], from + count * step
+      if kind == 'sum' then
+        of.known = number
+        fold_sum(out, block.sum, row, past, count, step, at_known, block.known)
+      else
+        fold(with[kind], out, block[kind], row, past, count, step)
+      end
       return out
     end
 
@@ -174,7 +153,7 @@ do
       if of.mean ~= number then
         of.mean = number
         local block = on[below]
-        fold.spread(at.mean, at.m2, block.mean, block.m2, row, from + count * step, count, step, list('known'), block.known)
+        fold_spread(at.mean, at.m2, block.mean, block.m2, row, from + count * step, count, step, list('known'), block.known)
       end
       return at.mean[i], at.m2[i]
     end
