@@ -109,10 +109,9 @@ do
     if rule.held.rows() > 0 and (not rule.having or rule.having(rule.readers)) then put_out(site, rule, t) end
   end
 
-  local function set(site, rule, at)
-    rule.at = at
-    Timers.set(site.timers, rule.name, at)
-  end
+  local function ends(site, rule) return Timers.get(site.timers, rule.name) end
+
+  local function set(site, rule, at) Timers.set(site.timers, rule.name, at) end
 
   -- takers make of a rule what its kind of window does with a frame.
   local takers = {}
@@ -120,14 +119,14 @@ do
   function takers.tumbling(site, rule)
     return function(t, row)
       rule.held.add(t, row)
-      if not rule.at then set(site, rule, (floor(t / rule.size) + 1) * rule.size) end
+      if not ends(site, rule) then set(site, rule, (floor(t / rule.size) + 1) * rule.size) end
     end
   end
 
   function takers.hopping(site, rule)
     return function(t, row)
       rule.held.add(t, row)
-      if not rule.at then set(site, rule, (floor(t / rule.every) + 1) * rule.every) end
+      if not ends(site, rule) then set(site, rule, (floor(t / rule.every) + 1) * rule.every) end
     end
   end
 
@@ -222,7 +221,6 @@ do
   -- due is the end of a window.
   function Window.due(site, rule, at)
     local held = rule.held
-    rule.at = nil
     if rule.window ~= 'hopping' then
       finish(site, rule, at)
       held.clear()
@@ -236,7 +234,7 @@ do
   end
 
   -- explain says what a window has now. One of stretches of time still has what the next frame lets go of.
-  function Window.explain(_, rule)
+  function Window.explain(site, rule)
     local held, values = rule.held, {}
     local n, results = held.rows(), Aggregate.results(rule.readers)
     for _, a in ipairs(rule.aggregates) do values[a.as] = results[a.as] == nil and Json.NULL or results[a.as] end
@@ -246,14 +244,13 @@ do
     elseif rule.having and n > 0 then
       state = state .. (rule.having(rule.readers) and ', having is true' or ', having is not true')
     end
-    return { { name = 'now', kind = rule.window, state = state, values = values, until_ms = rule.at } }
+    return { { name = 'now', kind = rule.window, state = state, values = values, until_ms = ends(site, rule) } }
   end
 
   -- load takes what the state has of a window; kept are the items beside its own.
   function Window.load(site, rule, kept)
     rule.held = keeper(rule).new(site, rule, kept)
     rule.readers = Aggregate.readers(rule, rule.held.columns, rule.held.rows)
-    rule.at = Timers.get(site.timers, rule.name)
     rule.take = taker(site, rule)
   end
 end

@@ -1,7 +1,7 @@
 -- State of items: tables in memory over a hash of packed fields. What was marked is written once, at the end of a call; texts, which change
 -- at every frame, have a log.
--- Fields that begin with @ are the library's own: @schema, the schema number, and @clock, the clock when state was last
--- written. cmsgpack keeps every number exactly.
+-- Fields that begin with @ are the library's own: @schema, the schema number, @clock, the clock when state was last
+-- written, and those of the log. cmsgpack keeps every number exactly.
 --#include shared/library.lua
 --#include shared/texts.lua
 --#include shared/write.lua
