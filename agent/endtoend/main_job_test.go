@@ -27,9 +27,9 @@ func aboutSetpoint(p *plantsim.Plant, want, within float64) error {
 	return nil
 }
 
-// settles waits until the battery does what it was last told, and both have stayed so for ten polls. While it ramps, the
+// holds waits until the battery does what it was last told, and both have stayed so for ten polls. While it ramps, the
 // meter and the battery are read at different moments, and a demand that is made of both is off by what it moved between.
-func (a *agent) settles(what string, p *plantsim.Plant, want, within float64) {
+func (a *agent) holds(what string, p *plantsim.Plant, want, within float64) {
 	a.t.Helper()
 	var since time.Time
 	a.eventually(what, func() error {
@@ -157,7 +157,7 @@ func TestARuleIsChangedOnTheRunningSite(t *testing.T) {
 	plant := newPlant(t, 110)
 	a := newAgent(t, peakSite(plant.Address(), 80, ""))
 	a.start()
-	a.settles("the peak is shaved", plant, 30, 1.5)
+	a.holds("the peak is shaved", plant, 30, 1.5)
 
 	a.writeSite(strings.Replace(peakSite(plant.Address(), 80, ""), "rule \"peak_shaving\" {", "rule \"peak_shaving\" {\n  nonsense = 1", 1))
 	code, out := a.code("plan")

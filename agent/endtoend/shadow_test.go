@@ -75,7 +75,7 @@ func TestASiteRunsBesideTheLiveOne(t *testing.T) {
 	plant := newPlant(t, 110)
 	a := newAgent(t, peakSite(plant.Address(), 80, ""))
 	a.start()
-	a.settles("the peak is shaved", plant, 30, 1.5)
+	a.holds("the peak is shaved", plant, 30, 1.5)
 	if code, out := a.code("shadow"); code == 0 || !strings.Contains(out, "no candidate") {
 		t.Errorf("without a candidate: %d %s", code, out)
 	}
@@ -161,7 +161,7 @@ func TestALibraryRunsBesideTheLiveOne(t *testing.T) {
 	plant := newPlant(t, 110)
 	a := newAgent(t, peakSite(plant.Address(), 80, ""))
 	a.start()
-	a.settles("the peak is shaved", plant, 30, 1.5)
+	a.holds("the peak is shaved", plant, 30, 1.5)
 
 	// What people do reaches the candidate too.
 	a.run("library", "load", a.rulesLibrary("9.0.0", ""), "--shadow", "10m", "--detach")
@@ -209,7 +209,7 @@ func TestALibraryRunsBesideTheLiveOne(t *testing.T) {
 		if s.Intake.Frames <= frames || s.State != "ok" {
 			t.Errorf("the live site is %s, with %d frames after %d", s.State, s.Intake.Frames, frames)
 		}
-		a.settles("the live site decides", plant, 30, 1.5)
+		a.holds("the live site decides", plant, 30, 1.5)
 		a.eventually("its Redis is gone", func() error {
 			_, err := os.Stat(filepath.Join(a.data, "shadow"))
 			if os.IsNotExist(err) {
