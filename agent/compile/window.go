@@ -47,6 +47,12 @@ func (c *compiler) window(d *devices, w *site.Window) (item, bool) {
 	if !ok || !sound || !does.ok || !does.write(c, d, o) {
 		return item{}, false
 	}
+	if w.Tells {
+		o.raw("tells", "true")
+	}
+	if w.Device != nil {
+		o.raw("read", "true")
+	}
 	o.raw("dev", numbers([]int{source}))
 	d.inputs(o, o.nodes...)
 	o.field("source", quote(w.Source.Name))

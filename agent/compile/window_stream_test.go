@@ -247,7 +247,7 @@ func windowsOnRandomStreams(t *testing.T, changes map[string]string) {
 				return time.Duration(rapid.SampledFrom([]int{500, 1000, 1500, 4000}).Draw(t, name)) * time.Millisecond
 			}
 			w := &site.Window{
-				Name: fmt.Sprintf("w%d", i), Kind: rapid.SampledFrom([]string{"tumbling", "hopping", "sliding", "session", "count", "state"}).Draw(t, "kind"),
+				Tells: true, Name: fmt.Sprintf("w%d", i), Kind: rapid.SampledFrom([]string{"tumbling", "hopping", "sliding", "session", "count", "state"}).Draw(t, "kind"),
 				Size: length("size"), Every: length("every"), Gap: length("gap"), Count: rapid.IntRange(1, 4).Draw(t, "count"),
 				CountEvery: rapid.IntRange(0, 5).Draw(t, "count_every"), Source: n.devices[fmt.Sprintf("d%d", rapid.IntRange(0, 1).Draw(t, "source"))],
 			}
@@ -307,7 +307,7 @@ func TestLongWindows(t *testing.T) {
 	}
 	var flows []site.Flow
 	for _, w := range windows {
-		w.Source = d
+		w.Source, w.Tells = d, true
 		for _, a := range windowAggregates {
 			w.Aggregates = append(w.Aggregates, site.Aggregate{Function: a, Value: flowExpr(t, "p1"), As: a})
 		}

@@ -75,6 +75,9 @@ func TestFlowsOfASite(t *testing.T) {
 			t.Errorf("the mean is %+v, %v", v, err)
 		}
 	}
+	if out := b.run("events", "--since", "5m"); strings.Contains(out, "result") || strings.Contains(out, "demand fired") || !strings.Contains(out, "calm fired") {
+		t.Errorf("the events are to be those of what acts:\n%s", out)
+	}
 	b.eventually("each was evaluated and timed", func() error {
 		var flows []api.Rule
 		if err := json.Unmarshal([]byte(b.run("rules", "--json")), &flows); err != nil {

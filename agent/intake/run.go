@@ -2,8 +2,10 @@ package intake
 
 import (
 	"context"
+	"slices"
 	"time"
 
+	"github.com/voltage-edge/voltage/agent/event"
 	"github.com/voltage-edge/voltage/agent/store"
 )
 
@@ -89,8 +91,8 @@ func (r *runner) apply(ctx context.Context, now int64) bool {
 	r.in.applied(time.Since(began))
 	clear(r.batch)
 	if len(res.Events) > 0 {
-		if r.in.o.Events != nil {
-			r.in.o.Events(res.Events)
+		if told := tellable(res.Events); r.in.o.Events != nil && len(told) > 0 {
+			r.in.o.Events(told)
 		}
 		r.in.follow(res.Events)
 	}
@@ -99,6 +101,15 @@ func (r *runner) apply(ctx context.Context, now int64) bool {
 	}
 	r.in.learnStates(context.WithoutCancel(ctx))
 	return true
+}
+
+// tellable are the events that are kept: all but the results of windows, which become frames.
+func tellable(events []event.Event) []event.Event {
+	result := func(e event.Event) bool { return e.Kind == event.Result }
+	if !slices.ContainsFunc(events, result) {
+		return events
+	}
+	return slices.DeleteFunc(slices.Clone(events), result)
 }
 
 // failed puts the batch back and decides when to try again.

@@ -223,7 +223,9 @@ func (e *Engine) setNext(next, now int64) {
 func (e *Engine) took(now int64, events []event.Event) error {
 	for _, ev := range events {
 		ev.ID = ""
-		e.events = append(e.events, ev)
+		if ev.Kind != event.Result {
+			e.events = append(e.events, ev)
+		}
 		e.wait(e.virtual.Follow(ev, now))
 		if ev.Kind == event.Action {
 			e.asked = append(e.asked, ev)

@@ -141,6 +141,8 @@ type Window struct {
 	Priority int
 	// Actions happen when it puts something out; their expressions read the aggregates by name.
 	Actions
+	// Tells: an event at each result, not only when it begins to act.
+	Tells    bool
 	Disabled bool
 	Range    hcl.Range
 

@@ -218,7 +218,9 @@ A window's frames are those of one device. A reading of bad quality is left out 
 counts frames. Stretches of time begin at multiples of their size since 1970 in UTC. A window that holds frames (hopping, sliding, count, and any with a median) holds at
 most 100,000, the newest; the others hold sums only. All of it survives a restart of the agent, of Redis, and of the library.
 
-A window acts each time that it puts out a result that ` + "`having`" + ` lets through; a sliding one does so at each frame.
+A window acts each time that it puts out a result that ` + "`having`" + ` lets through, and each time is an event. A sliding one has a result at each frame: what it
+publishes and calls it does at each, what it sets is said again when it changes or when a third of its ttl is over, and alarms are raised and cleared, and the event
+written, when it begins to act. It begins anew when ` + "`having`" + ` held a result back, or all frames had left. A window without actions is no event; it gives values.
 
 What it put out last is a value: ` + "`window.NAME.AGGREGATE`" + ` stands in the conditions and values of rules, alarms, models and other flows, with the unit of the
 point that it is made of, and is kept in the journal as those of devices are. So the mean of a quarter of an hour is an alarm's value, or a model's measurement. It is

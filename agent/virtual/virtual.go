@@ -150,7 +150,7 @@ func (v *Devices) Follow(e event.Event, now int64) []Frame {
 		if a := v.alarms[e.Get("alarm")]; a != nil && a.follow(e) {
 			return []Frame{a.pack(now)}
 		}
-	case event.Rule:
+	case event.Rule, event.Result:
 		if w := v.windows[e.Get("rule")]; w != nil && w.follow(e) {
 			v.note(w.due())
 			return []Frame{w.pack(now)}

@@ -60,7 +60,7 @@ func (w *window) advance(now int64) bool {
 }
 
 func (w *window) follow(e event.Event) bool {
-	if e.Get("event") != "fired" {
+	if e.Kind == event.Rule && e.Get("event") != "fired" {
 		return false
 	}
 	return w.take(WindowResult{Millis: e.Millis, Captures: e.Get("captures")})

@@ -61,6 +61,11 @@ func fired(at int64, captures string) event.Event {
 	return event.New(time.UnixMilli(at), event.Rule, "rule", "w", "event", "fired", "captures", captures)
 }
 
+// came is a result of a window that does nothing.
+func came(at int64, captures string) event.Event {
+	return event.New(time.UnixMilli(at), event.Result, "rule", "w", "captures", captures)
+}
+
 func TestResultsOfWindowsLastUntilTheNextShouldHaveCome(t *testing.T) {
 	for kind, ends := range map[string]int64{
 		"kind = \"tumbling\"\nsize = \"2s\"":                    4000,
@@ -82,7 +87,7 @@ func TestResultsOfWindowsLastUntilTheNextShouldHaveCome(t *testing.T) {
 			if got := results(v.Follow(fired(2000, `{"mean":7.5,"n":3}`), 2010)); !slices.Equal(got, []string{"2010 7.5 3"}) {
 				t.Errorf("a result: %q", got)
 			}
-			if got := results(v.Follow(fired(3000, `{"mean":null,"n":3}`), 3010)); !slices.Equal(got, []string{"3010 bad (not available) 3"}) {
+			if got := results(v.Follow(came(3000, `{"mean":null,"n":3}`), 3010)); !slices.Equal(got, []string{"3010 bad (not available) 3"}) {
 				t.Errorf("a result with an unknown: %q", got)
 			}
 			due := ends
@@ -119,7 +124,7 @@ func TestResultsOfWindowsLastUntilTheNextShouldHaveCome(t *testing.T) {
 func TestOtherEventsAreNoResults(t *testing.T) {
 	v := virtual.New(windowSite(t, "kind = \"count\"\ncount = 3"))
 	for _, e := range []event.Event{
-		fired(1, ""), fired(1, "null"), fired(1, `{"mean":"x"}`), event.New(time.UnixMilli(1), event.Rule, "rule", "w", "event", "error"),
+		fired(1, ""), came(1, "null"), fired(1, `{"mean":"x"}`), event.New(time.UnixMilli(1), event.Rule, "rule", "w", "event", "error"),
 		event.New(time.UnixMilli(1), event.Rule, "rule", "other", "event", "fired", "captures", `{"mean":1}`),
 	} {
 		if got := v.Follow(e, 5); len(got) != 0 {

@@ -1,8 +1,8 @@
 -- Windows: what a device's frames had, over a stretch of time or a number of frames.
 --
 -- Tumbling windows, sessions and state windows without a median hold no frames, only what these come to: the item NAME@sums.
--- All others hold them, see rules/held.lua. A window's state s has, beside that, open: whether a state window has begun. Its
--- deadline is that of the timers.
+-- All others hold them, see rules/held.lua. A window's state s has, beside that, captures: its last result as JSON; open: whether a state
+-- window has begun; acting: whether a sliding one acts since an earlier frame. Its deadline is that of the timers.
 --#include rules/held.lua
 --#include rules/effect.lua
 --#include rules/request.lua
@@ -88,19 +88,39 @@ do
     return table.concat(parts, ', ')
   end
 
+  -- again are the effects of a sliding window at each frame for as long as it acts: all but what stands until somebody changes it.
+  local function again(rule)
+    local out = {}
+    for _, e in ipairs(rule.effects or {}) do
+      if e.kind ~= 'raise' and e.kind ~= 'clear' then out[#out + 1] = e end
+    end
+    return out
+  end
+
+  -- put_out gives a result. One that acts is told of, a sliding one, which acts at each frame, when it begins to: s.acting. Of others the
+  -- agent hears when something reads them.
   local function put_out(site, rule, t)
-    local results = Aggregate.results(rule.readers)
+    local results, s = Aggregate.results(rule.readers), rule.s
     local captures = {}
     for _, a in ipairs(rule.aggregates) do
       local v = results[a.as]
       captures[a.as] = v == nil and Json.NULL or v
     end
-    local why, effects = saw(rule, results), Effect.prepare(rule.effects, results)
+    local goes_on = s.acting
+    local told = rule.tells or rule.acts and not goes_on
+    local why = (told or rule.acts) and saw(rule, results)
+    local effects = Effect.prepare(goes_on and rule.again or rule.effects, results)
     rule.fires, rule.fired, rule.dirty = rule.fires + 1, t, true
-    rule.s.captures = Json.encode(captures)
-    Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'fired', 'edge', 'window', 'rev', rule.rev,
-      'why', why, 'captures', rule.s.captures })
-    site.changed = site.changed + Request.make(site, rule, t, true, results, why)
+    s.captures = Json.encode(captures)
+    if told then
+      Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'fired', 'edge', 'window', 'rev', rule.rev,
+        'why', why, 'captures', s.captures })
+    elseif rule.read then
+      Events.add(site.events, 'result', t, { 'rule', rule.name, 'captures', s.captures })
+    end
+    if not rule.acts then return end
+    if rule.window == 'sliding' then s.acting = true end
+    site.changed = site.changed + Request.make(site, rule, t, not goes_on, results, why)
     Effect.run(site, rule, t, effects, why)
   end
 
@@ -131,10 +151,16 @@ do
   end
 
   function takers.sliding(site, rule)
-    local add, having, readers, younger = rule.held.add, rule.having, rule.readers, rule.size - 1
+    local add, rows, having, readers, younger = rule.held.add, rule.held.rows, rule.having, rule.readers, rule.size - 1
+
+    local function rests()
+      if rule.s.acting then rule.s.acting, rule.dirty = nil, true end
+    end
+
     return function(t, row)
       add(t, row, t - younger)
-      if not having or having(readers) then put_out(site, rule, t) end
+      if rows() == 1 then rests() end -- the frames before it left unseen
+      if not having or having(readers) then put_out(site, rule, t) else rests() end
     end
   end
 
@@ -251,6 +277,7 @@ do
   function Window.load(site, rule, kept)
     rule.held = keeper(rule).new(site, rule, kept)
     rule.readers = Aggregate.readers(rule, rule.held.columns, rule.held.rows)
+    rule.acts, rule.again = #rule.set > 0 or rule.effects ~= nil, again(rule)
     rule.take = taker(site, rule)
   end
 end

@@ -41,7 +41,7 @@ func (s *sources) eventExpr(source string, v any) (site.Expr, error) {
 
 func windowOf(def ruleDef, s *sources) (*site.Window, error) {
 	s.momentary = true
-	w := &site.Window{Name: "r", Kind: def.Window.Kind, Source: s.device(def.Source)}
+	w := &site.Window{Name: "r", Tells: true, Kind: def.Window.Kind, Source: s.device(def.Source)}
 	var problems []error
 	note := func(err error) {
 		if err != nil {
