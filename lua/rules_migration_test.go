@@ -10,7 +10,7 @@ import (
 )
 
 // counting is a window of the last two frames.
-const counting = `{ name = 'held', kind = 'window', rev = '1', dev = {1}, window = 'count', size = 0, every = 0, gap = 0, count = 2, count_every = 0,
+const counting = `{ name = 'held', kind = 'window', tells = true, rev = '1', dev = {1}, window = 'count', size = 0, every = 0, gap = 0, count = 2, count_every = 0,
 	priority = 1, inputs = {}, set = {}, values = { function() return d1[1] end }, aggregates = { { fn = 'sum', as = 'sum', of = 1 } } },`
 
 // later is the rules library with its state in a schema to come.
@@ -65,7 +65,7 @@ func TestTextsOverAMigration(t *testing.T) {
 // State of schema 1 has texts of windows in another form: a window begins anew, and the requests and counters of rules go on.
 func TestRulesStateOfSchema1(t *testing.T) {
 	s := newRuleSite(t, counting+`
-	{ name = 'summed', kind = 'window', rev = '1', dev = {1}, window = 'tumbling', size = 1000, every = 0, gap = 0, count = 0, count_every = 0,
+	{ name = 'summed', kind = 'window', tells = true, rev = '1', dev = {1}, window = 'tumbling', size = 1000, every = 0, gap = 0, count = 0, count_every = 0,
 		priority = 1, inputs = {}, set = {}, values = { function() return d1[1] end }, aggregates = { { fn = 'sum', as = 'sum', of = 1 } } },
 	{ name = 'high', rev = '1', dev = {1}, when = function() return H.gt(d1[1], 5) end, on = 'rising', initial = 'arm', unknown = 'hold', priority = 1,
 		inputs = {}, set = {} },`)
