@@ -77,11 +77,11 @@ func (s *ruleSite) program(rules string) {
 	}
 }
 
-func (s *ruleSite) frame(at int64, value float64) []string {
+func (s *ruleSite) frame(at int64, value float64) []any {
 	s.t.Helper()
 	s.builder.Set(0, value)
 	packed := s.builder.Pack(nil, time.UnixMilli(at))
-	reply, err := s.server.FCall(context.Background(), "rules_batch_execute", s.keys, at, "m", at, packed).StringSlice()
+	reply, err := s.server.FCall(context.Background(), "rules_batch_execute", s.keys, at, "m", at, packed).Slice()
 	if err != nil {
 		s.t.Fatal(err)
 	}

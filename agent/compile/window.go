@@ -51,7 +51,11 @@ func (c *compiler) window(d *devices, w *site.Window) (item, bool) {
 		o.raw("tells", "true")
 	}
 	if w.Device != nil {
-		o.raw("read", "true")
+		var names []string
+		for _, p := range w.Device.Points {
+			names = append(names, quote(p.Name))
+		}
+		o.raw("read", list(names))
 	}
 	o.raw("dev", numbers([]int{source}))
 	d.inputs(o, o.nodes...)

@@ -15,9 +15,6 @@ const (
 	Request = "request"
 	// Alarm is a transition of an alarm. Fields: alarm, event, by, comment, value, quality, text, unit, and the state after it.
 	Alarm = "alarm"
-	// Result is what a window came to that something reads, where it is not told as a Rule. Fields: rule, captures (as of a Rule). It
-	// becomes a frame of the window's values, and is not kept as an event.
-	Result = "result"
 	// Rule is a rule or flow that fired or failed, or what somebody did to one. Fields: rule, event (fired, ended, error, parked; of
 	// somebody: unparked, created, changed, deleted, enabled, disabled), edge, rev, why, error, by; of a chain actions, and caller if it was called, of a window
 	// or sequence captures, as JSON.

@@ -40,7 +40,7 @@ type Options struct {
 	// States are those of alarms, and the results of windows, as the libraries have them, for conditions that read them. It is asked between
 	// batches: at the start, after a change of the site, and when Redis lost something. May be nil.
 	States func(ctx context.Context) (virtual.States, error)
-	// Events takes what the libraries put on the stream, but Results, in order, each once. The next batch waits for it.
+	// Events takes what the libraries put on the stream, in order, each once. The next batch waits for it.
 	Events func([]event.Event)
 	// Watching tells whether anybody wants to know what changes, and Changed takes it: the values of each frame that differ
 	// from the frame before. Both may be nil. They are called under the intake's lock: they must be quick and must not call

@@ -2,10 +2,8 @@ package intake
 
 import (
 	"context"
-	"slices"
 	"time"
 
-	"github.com/voltage-edge/voltage/agent/event"
 	"github.com/voltage-edge/voltage/agent/store"
 )
 
@@ -91,25 +89,16 @@ func (r *runner) apply(ctx context.Context, now int64) bool {
 	r.in.applied(time.Since(began))
 	clear(r.batch)
 	if len(res.Events) > 0 {
-		if told := tellable(res.Events); r.in.o.Events != nil && len(told) > 0 {
-			r.in.o.Events(told)
+		if r.in.o.Events != nil {
+			r.in.o.Events(res.Events)
 		}
-		r.in.follow(res.Events)
 	}
+	r.in.follow(res)
 	if res.Forgot {
 		r.in.forgot()
 	}
 	r.in.learnStates(context.WithoutCancel(ctx))
 	return true
-}
-
-// tellable are the events that are kept: all but the results of windows, which become frames.
-func tellable(events []event.Event) []event.Event {
-	result := func(e event.Event) bool { return e.Kind == event.Result }
-	if !slices.ContainsFunc(events, result) {
-		return events
-	}
-	return slices.DeleteFunc(slices.Clone(events), result)
 }
 
 // failed puts the batch back and decides when to try again.
@@ -120,6 +109,7 @@ func (r *runner) failed(now int64, err error) {
 		r.problem = problem
 	}
 	r.in.putBack(r.batch, r.gone, err)
+	r.in.forgot()
 	clear(r.batch)
 	r.blocked = now + r.pause
 	r.pause = min(2*r.pause, longestPause)

@@ -3,8 +3,8 @@ package intake
 import (
 	"context"
 
-	"github.com/voltage-edge/voltage/agent/event"
 	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/agent/store"
 	"github.com/voltage-edge/voltage/agent/virtual"
 )
 
@@ -48,19 +48,24 @@ func (in *Intake) passTime(now int64) int64 {
 	return in.virtual.Due()
 }
 
-// follow takes what events of the libraries change in virtual devices.
-func (in *Intake) follow(events []event.Event) {
+// follow takes what a batch changed in virtual devices.
+func (in *Intake) follow(res store.Result) {
+	if len(res.Events)+len(res.Windows) == 0 {
+		return
+	}
 	in.accept.Lock()
 	defer in.accept.Unlock()
 	if !in.virtual.Follows() {
 		return
 	}
-	for _, e := range events {
+	for _, e := range res.Events {
 		in.giveVirtual(in.virtual.Follow(e, in.stamp()))
 	}
+	in.giveVirtual(in.virtual.Results(res.Windows, in.stamp()))
 }
 
-// forgot notes that Redis lost the frames that are made of what it keeps itself.
+// forgot notes that Redis lost the frames that are made of what it keeps itself, or that a batch's answer was lost, and with it
+// the results of windows.
 func (in *Intake) forgot() {
 	in.accept.Lock()
 	defer in.accept.Unlock()

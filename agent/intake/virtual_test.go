@@ -10,6 +10,7 @@ import (
 
 	"github.com/voltage-edge/voltage/agent/event"
 	"github.com/voltage-edge/voltage/agent/site/sitetest"
+	"github.com/voltage-edge/voltage/agent/store"
 	"github.com/voltage-edge/voltage/agent/virtual"
 	"github.com/voltage-edge/voltage/sdk/frame"
 )
@@ -125,7 +126,7 @@ func TestStatesOfAlarmsFollowEvents(t *testing.T) {
 		return event.New(clock.Now(), event.Alarm, "alarm", "high", "event", "x", "active", active, "acked", acked, "shelving", "unshelved", "enabled", "1")
 	}
 	before := len(log.lines)
-	in.follow([]event.Event{change("1", "0"), change("1", "0"), change("0", "1"), event.New(clock.Now(), event.Alarm, "alarm", "gone", "event", "removed")})
+	in.follow(store.Result{Events: []event.Event{change("1", "0"), change("1", "0"), change("0", "1"), event.New(clock.Now(), event.Alarm, "alarm", "gone", "event", "removed")}})
 	// The first point is acked. Twice the same is once; on and off again is both.
 	if got := log.lines[before:]; len(got) != 2 || got[0][:28] != "22:13:20.000 alarm.high 0 at" || got[1][:28] != "22:13:20.000 alarm.high 1 at" {
 		t.Errorf("frames %q", got)

@@ -208,7 +208,7 @@ func (e *Engine) batch(ctx context.Context, b store.Batch) error {
 		return err
 	}
 	e.setNext(res.Next, now)
-	return e.took(now, res.Events)
+	return e.took(now, res)
 }
 
 func (e *Engine) setNext(next, now int64) {
@@ -220,12 +220,11 @@ func (e *Engine) setNext(next, now int64) {
 }
 
 // took hands the events of a batch on.
-func (e *Engine) took(now int64, events []event.Event) error {
-	for _, ev := range events {
+func (e *Engine) took(now int64, res store.Result) error {
+	e.wait(e.virtual.Results(res.Windows, now))
+	for _, ev := range res.Events {
 		ev.ID = ""
-		if ev.Kind != event.Result {
-			e.events = append(e.events, ev)
-		}
+		e.events = append(e.events, ev)
 		e.wait(e.virtual.Follow(ev, now))
 		if ev.Kind == event.Action {
 			e.asked = append(e.asked, ev)

@@ -53,7 +53,7 @@ func (e *Engine) feedAtOnce(ctx context.Context, batches []store.Batch) error {
 	}
 	now := e.Now()
 	e.setNext(res.Next, now)
-	return e.took(now, res.Events)
+	return e.took(now, res)
 }
 
 // failure is why a library failed on a batch, nil when none did.

@@ -43,12 +43,23 @@ type Result struct {
 	Next int64
 	// Events since the batch before, in order.
 	Events []event.Event
+	// Windows are the results of windows that something reads, in order.
+	Windows []WindowResult
 	// Failures are the libraries that failed on the batch, which the others worked off.
 	Failures map[string]error
 	// Forgot tells that frames of devices of Options.Derived were forgotten: what they are made of has to be asked for anew.
 	Forgot bool
 	// Evaluated conditions and changed states, of all libraries.
 	Evaluated, Changed int
+}
+
+// WindowResult is what a window came to.
+type WindowResult struct {
+	// Of has the names of the window and of the aggregates that are read, each behind a zero byte.
+	Of     string
+	Millis int64
+	// Packed has their values as doubles, the lowest byte first, NaN where nothing is known.
+	Packed string
 }
 
 // stage is one library's part of the pipeline, kept from batch to batch.
@@ -290,6 +301,12 @@ func (st *stage) take(res *Result) error {
 	res.due(st.next)
 	res.Evaluated += int(number(reply[1]))
 	res.Changed += int(number(reply[2]))
+	for more := reply[3:]; len(more) >= 3; more = more[3:] {
+		of, _ := more[0].(string)
+		millis, _ := more[1].(int64)
+		packed, _ := more[2].(string)
+		res.Windows = append(res.Windows, WindowResult{Of: of, Millis: millis, Packed: packed})
+	}
 	return nil
 }
 

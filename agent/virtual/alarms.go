@@ -69,6 +69,7 @@ func newAlarm(d *site.Device) *alarm {
 func (a *alarm) due() int64         { return 0 }
 func (a *alarm) advance(int64) bool { return false }
 
+// follow takes a transition, and tells whether a value changed.
 func (a *alarm) follow(e event.Event) bool {
 	if e.Get("active") == "" { // it was removed
 		return false

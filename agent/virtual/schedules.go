@@ -3,7 +3,6 @@ package virtual
 import (
 	"time"
 
-	"github.com/voltage-edge/voltage/agent/event"
 	"github.com/voltage-edge/voltage/agent/schedule"
 )
 
@@ -16,8 +15,7 @@ type timed struct {
 	begun bool
 }
 
-func (s *timed) due() int64              { return s.next }
-func (s *timed) follow(event.Event) bool { return false }
+func (s *timed) due() int64 { return s.next }
 
 func (s *timed) advance(now int64) bool {
 	if s.begun && (s.next == 0 || s.next > now) {

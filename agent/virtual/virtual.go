@@ -31,8 +31,6 @@ type source interface {
 	due() int64
 	// advance brings the values to the clock, and tells whether one changed.
 	advance(now int64) bool
-	// follow takes an event of the libraries that is about the device, and tells whether a value changed.
-	follow(e event.Event) bool
 	// pack gives a frame of the values at now.
 	pack(now int64) Frame
 }
@@ -73,7 +71,7 @@ func (d *device) pack(now int64) Frame {
 // Devices are the virtual devices of a site. They are not safe for concurrent use.
 type Devices struct {
 	sources []source
-	// alarms by the name of the alarm, and windows by theirs.
+	// alarms by the name of the alarm, and windows by what the library calls their results.
 	alarms  map[string]*alarm
 	windows map[string]*window
 	next    int64
@@ -95,7 +93,7 @@ func New(s *site.Site) *Devices {
 	for _, x := range s.Windows {
 		if x.Device != nil {
 			w := newWindow(x)
-			v.windows[x.Name] = w
+			v.windows[w.of] = w
 			v.sources = append(v.sources, w)
 		}
 	}
@@ -145,18 +143,25 @@ func (v *Devices) Advance(now int64) []Frame {
 
 // Follow gives the frames of what an event of the libraries changed, at the clock now.
 func (v *Devices) Follow(e event.Event, now int64) []Frame {
-	switch e.Kind {
-	case event.Alarm:
-		if a := v.alarms[e.Get("alarm")]; a != nil && a.follow(e) {
-			return []Frame{a.pack(now)}
-		}
-	case event.Rule, event.Result:
-		if w := v.windows[e.Get("rule")]; w != nil && w.follow(e) {
-			v.note(w.due())
-			return []Frame{w.pack(now)}
-		}
+	if e.Kind != event.Alarm {
+		return nil
+	}
+	if a := v.alarms[e.Get("alarm")]; a != nil && a.follow(e) {
+		return []Frame{a.pack(now)}
 	}
 	return nil
+}
+
+// Results gives the frames of what windows came to, at the clock now.
+func (v *Devices) Results(results []store.WindowResult, now int64) []Frame {
+	var out []Frame
+	for _, r := range results {
+		if w := v.windows[r.Of]; w != nil && w.take(r) {
+			v.note(w.due())
+			out = append(out, w.pack(now))
+		}
+	}
+	return out
 }
 
 // Follows tells whether anything is read of what the libraries keep: the state of an alarm, the result of a window.
@@ -165,7 +170,7 @@ func (v *Devices) Follows() bool { return len(v.alarms)+len(v.windows) > 0 }
 // States are what virtual devices are made of that the libraries keep.
 type States struct {
 	Alarms  []AlarmState
-	Windows []WindowResult
+	Windows []LastResult
 }
 
 // Ask asks the libraries of a site for what conditions read of them.
@@ -197,7 +202,7 @@ func (v *Devices) Learn(states States, now int64) []Frame {
 	for i := range states.Alarms {
 		byName[states.Alarms[i].Name] = &states.Alarms[i]
 	}
-	results := make(map[string]*WindowResult, len(states.Windows))
+	results := make(map[string]*LastResult, len(states.Windows))
 	for i := range states.Windows {
 		results[states.Windows[i].Name] = &states.Windows[i]
 	}
@@ -210,7 +215,7 @@ func (v *Devices) Learn(states States, now int64) []Frame {
 				out = append(out, s.pack(now))
 			}
 		case *window:
-			if r := results[s.window]; r != nil && s.take(*r) {
+			if r := results[s.window]; r != nil && s.learn(*r) {
 				s.advance(now)
 				v.note(s.due())
 			}

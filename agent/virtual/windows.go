@@ -1,18 +1,19 @@
 package virtual
 
 import (
+	"encoding/binary"
 	"encoding/json"
+	"math"
 	"strings"
 	"time"
 
-	"github.com/voltage-edge/voltage/agent/event"
 	"github.com/voltage-edge/voltage/agent/site"
 	"github.com/voltage-edge/voltage/agent/store"
 	"github.com/voltage-edge/voltage/sdk/frame"
 )
 
-// WindowResult is what a window put out last.
-type WindowResult struct {
+// LastResult is what a window put out last.
+type LastResult struct {
 	Name string
 	// Millis is when, and Captures the aggregates by name, as JSON; null: unknown.
 	Millis   int64
@@ -20,11 +21,11 @@ type WindowResult struct {
 }
 
 // resultsOf takes the results of windows out of the rules and flows as the library lists them.
-func resultsOf(list []store.Standing) []WindowResult {
-	var out []WindowResult
+func resultsOf(list []store.Standing) []LastResult {
+	var out []LastResult
 	for _, x := range list {
 		if x.Captures != "" {
-			out = append(out, WindowResult{Name: x.Name, Millis: int64(x.Fired), Captures: x.Captures})
+			out = append(out, LastResult{Name: x.Name, Millis: int64(x.Fired), Captures: x.Captures})
 		}
 	}
 	return out
@@ -36,6 +37,7 @@ func isWindow(device string) bool { return strings.HasPrefix(device, site.Source
 type window struct {
 	device
 	window string
+	of     string // as in a store.WindowResult
 	points []string
 	lasts  int64 // ms; 0: for ever
 	// until is when what is known ends, in ms; 0: nothing is, or for ever.
@@ -43,7 +45,11 @@ type window struct {
 }
 
 func newWindow(w *site.Window) *window {
-	return &window{device: newDevice(w.Device), window: w.Name, points: w.Device.Table().Numbers, lasts: int64(w.Lasts() / time.Millisecond)}
+	points := w.Device.Table().Numbers
+	return &window{
+		device: newDevice(w.Device), window: w.Name, of: strings.Join(append([]string{w.Name}, points...), "\x00"),
+		points: points, lasts: int64(w.Lasts() / time.Millisecond),
+	}
 }
 
 func (w *window) due() int64 { return w.until }
@@ -59,28 +65,47 @@ func (w *window) advance(now int64) bool {
 	return true
 }
 
-func (w *window) follow(e event.Event) bool {
-	if e.Kind == event.Rule && e.Get("event") != "fired" {
+// take takes a result, and tells whether it is one.
+func (w *window) take(r store.WindowResult) bool {
+	if len(r.Packed) != 8*len(w.points) {
 		return false
 	}
-	return w.take(WindowResult{Millis: e.Millis, Captures: e.Get("captures")})
+	for i := range w.points {
+		w.value(i, math.Float64frombits(binary.LittleEndian.Uint64([]byte(r.Packed[8*i:]))))
+	}
+	w.came(r.Millis)
+	return true
 }
 
-// take takes a result, and tells whether there is one.
-func (w *window) take(r WindowResult) bool {
+// learn takes the last result as the library lists it, and tells whether there is one.
+func (w *window) learn(r LastResult) bool {
 	var values map[string]*float64
 	if json.Unmarshal([]byte(r.Captures), &values) != nil || values == nil {
 		return false
 	}
 	for i, name := range w.points {
 		if v := values[name]; v != nil {
-			w.b.Set(i, *v)
+			w.value(i, *v)
 		} else {
-			w.b.SetBad(i, frame.NotANumber)
+			w.value(i, math.NaN())
 		}
 	}
-	if w.lasts > 0 {
-		w.until = r.Millis + w.lasts
-	}
+	w.came(r.Millis)
 	return true
+}
+
+// value gives a point a value, unknown if it is no number.
+func (w *window) value(i int, v float64) {
+	if math.IsNaN(v) {
+		w.b.SetBad(i, frame.NotANumber)
+	} else {
+		w.b.Set(i, v)
+	}
+}
+
+// came notes when a result came.
+func (w *window) came(millis int64) {
+	if w.lasts > 0 {
+		w.until = millis + w.lasts
+	}
 }

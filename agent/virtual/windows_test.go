@@ -1,14 +1,15 @@
 package virtual_test
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
-	"time"
 
-	"github.com/voltage-edge/voltage/agent/event"
 	"github.com/voltage-edge/voltage/agent/site"
 	"github.com/voltage-edge/voltage/agent/site/sitetest"
+	"github.com/voltage-edge/voltage/agent/store"
 	"github.com/voltage-edge/voltage/agent/virtual"
 	"github.com/voltage-edge/voltage/sdk/frame"
 )
@@ -57,13 +58,13 @@ func results(frames []virtual.Frame) []string {
 	return out
 }
 
-func fired(at int64, captures string) event.Event {
-	return event.New(time.UnixMilli(at), event.Rule, "rule", "w", "event", "fired", "captures", captures)
-}
-
-// came is a result of a window that does nothing.
-func came(at int64, captures string) event.Event {
-	return event.New(time.UnixMilli(at), event.Result, "rule", "w", "captures", captures)
+// came is a result of the window.
+func came(at int64, values ...float64) []store.WindowResult {
+	var packed []byte
+	for _, v := range values {
+		packed = binary.LittleEndian.AppendUint64(packed, math.Float64bits(v))
+	}
+	return []store.WindowResult{{Of: "w\x00mean\x00n", Millis: at, Packed: string(packed)}}
 }
 
 func TestResultsOfWindowsLastUntilTheNextShouldHaveCome(t *testing.T) {
@@ -84,10 +85,10 @@ func TestResultsOfWindowsLastUntilTheNextShouldHaveCome(t *testing.T) {
 			if got := results(v.Learn(virtual.States{}, 1000)); !slices.Equal(got, []string{"1000 bad (never read) bad (never read)"}) {
 				t.Errorf("a window without a result: %q", got)
 			}
-			if got := results(v.Follow(fired(2000, `{"mean":7.5,"n":3}`), 2010)); !slices.Equal(got, []string{"2010 7.5 3"}) {
+			if got := results(v.Results(came(2000, 7.5, 3), 2010)); !slices.Equal(got, []string{"2010 7.5 3"}) {
 				t.Errorf("a result: %q", got)
 			}
-			if got := results(v.Follow(came(3000, `{"mean":null,"n":3}`), 3010)); !slices.Equal(got, []string{"3010 bad (not available) 3"}) {
+			if got := results(v.Results(came(3000, math.NaN(), 3), 3010)); !slices.Equal(got, []string{"3010 bad (not available) 3"}) {
 				t.Errorf("a result with an unknown: %q", got)
 			}
 			due := ends
@@ -110,7 +111,7 @@ func TestResultsOfWindowsLastUntilTheNextShouldHaveCome(t *testing.T) {
 				t.Error("it ends twice")
 			}
 			// A result from before a restart counts, unless it has ended since.
-			known := virtual.States{Windows: []virtual.WindowResult{{Name: "w", Millis: 50_000, Captures: `{"mean":1,"n":2}`}, {Name: "other", Captures: "{}"}}}
+			known := virtual.States{Windows: []virtual.LastResult{{Name: "w", Millis: 50_000, Captures: `{"mean":1,"n":2}`}, {Name: "other", Captures: "{}"}}}
 			if got := results(v.Learn(known, 50_000+ends-1)); !slices.Equal(got, []string{fmt.Sprintf("%d 1 2", 50_000+ends-1)}) {
 				t.Errorf("a result that lasts: %q", got)
 			}
@@ -121,14 +122,19 @@ func TestResultsOfWindowsLastUntilTheNextShouldHaveCome(t *testing.T) {
 	}
 }
 
-func TestOtherEventsAreNoResults(t *testing.T) {
+// What another site's program was asked for, or a library of another form gives, is no result.
+func TestOtherResultsAreNone(t *testing.T) {
 	v := virtual.New(windowSite(t, "kind = \"count\"\ncount = 3"))
-	for _, e := range []event.Event{
-		fired(1, ""), came(1, "null"), fired(1, `{"mean":"x"}`), event.New(time.UnixMilli(1), event.Rule, "rule", "w", "event", "error"),
-		event.New(time.UnixMilli(1), event.Rule, "rule", "other", "event", "fired", "captures", `{"mean":1}`),
-	} {
-		if got := v.Follow(e, 5); len(got) != 0 {
-			t.Errorf("%v gives %q", e, results(got))
+	for _, of := range []string{"w", "w\x00mean", "w\x00n\x00mean", "other\x00mean\x00n", ""} {
+		r := came(1, 1, 2)
+		r[0].Of = of
+		if got := v.Results(r, 5); len(got) != 0 {
+			t.Errorf("of %q: %q", of, results(got))
+		}
+	}
+	for _, values := range [][]float64{nil, {1}, {1, 2, 3}} {
+		if got := v.Results(came(1, values...), 5); len(got) != 0 {
+			t.Errorf("%v gives %q", values, results(got))
 		}
 	}
 }

@@ -122,7 +122,7 @@ do
     local keeps_others = need.first or need.last or need.sorted
     -- What the current values come to, and the newer ones, with the chunks that are in them.
     local known, sum, min, max, first, last, mean, m2 = 0, 0, huge, -huge, NAN, NAN, 0, 0
-    local newer, newer_known, newer_sum, chunks = EMPTY, 0, 0, {}
+    local newer, newer_known, newer_sum, newer_min, newer_max, chunks = EMPTY, 0, 0, huge, -huge, {}
     -- What the blocks come to.
     local on = { [0] = EMPTY }
     -- The front: its number, what it was called with, and its oldest value that is left, as the i-th newest; by kind of sum what it comes
@@ -130,7 +130,7 @@ do
     local number, i, row, from, count, step, below = 0, 0, nil, 0, 0, 0, 0
     local at, of = {}, {}
     for kind in pairs(EMPTY) do at[kind], of[kind] = {}, 0 end
-    local at_known, at_sum = at.known, at.sum
+    local at_known, at_sum, at_min, at_max = at.known, at.sum, at.min, at.max
     -- The known values of all, in order.
     local sorted = {}
 
@@ -186,7 +186,7 @@ do
     function c.fill(chunk)
       local whole = { known = known, sum = sum, min = min, max = max, first = first, last = last, mean = mean, m2 = m2 }
       chunks[chunk], newer = whole, join(newer, whole)
-      newer_known, newer_sum = newer.known, newer.sum
+      newer_known, newer_sum, newer_min, newer_max = newer.known, newer.sum, newer.min, newer.max
       reset()
     end
 
@@ -206,7 +206,7 @@ do
     end
 
     function c.turn(all)
-      newer, newer_known, newer_sum, chunks = EMPTY, 0, 0, {}
+      newer, newer_known, newer_sum, newer_min, newer_max, chunks = EMPTY, 0, 0, huge, -huge, {}
       if all then reset() end
     end
 
@@ -231,9 +231,25 @@ do
       if v - v == 0 then return v end
     end
 
-    function read.min() return finite(math.min(i == 0 and huge or list('min')[i], newer.min, min)) end
+    function read.min()
+      local least = newer_min < min and newer_min or min
+      if i > 0 then
+        if of.min ~= number then list('min') end
+        local v = at_min[i]
+        if v < least then return v - v == 0 and v or nil end
+      end
+      if least - least == 0 then return least end
+    end
 
-    function read.max() return finite(math.max(i == 0 and -huge or list('max')[i], newer.max, max)) end
+    function read.max()
+      local most = newer_max > max and newer_max or max
+      if i > 0 then
+        if of.max ~= number then list('max') end
+        local v = at_max[i]
+        if v > most then return v - v == 0 and v or nil end
+      end
+      if most - most == 0 then return most end
+    end
 
     function read.first()
       if i > 0 and list('known')[i] > 0 then return list('first')[i] end
@@ -282,12 +298,5 @@ do
     local readers = {}
     for _, a in ipairs(rule.aggregates) do readers[a.as] = a.of and columns[a.of].read[a.fn] or rows end
     return readers
-  end
-
-  -- results are what all readers give.
-  function Aggregate.results(readers)
-    local results = {}
-    for name, read in pairs(readers) do results[name] = read() end
-    return results
   end
 end

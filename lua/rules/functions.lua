@@ -9,12 +9,18 @@ do
 
   -- rules_batch_execute: takes frames and acts on them.
   --   ARGV  now, then device, t, packed frame of each
-  --   Reply next deadline in ms or empty, rules evaluated, requests made and withdrawn
+  --   Reply next deadline in ms or empty, rules evaluated, requests made and withdrawn; then of each result of a window that something
+  --         reads the names of the window and of the aggregates that are read, each behind a zero byte, the time in ms, and their values
+  --         as doubles, the lowest byte first, NaN where nothing is known
   function Library.functions.rules_batch_execute(keys, args)
     local site = Setup.open(keys, args[3] or args[1])
     Site.run(site, args, Engine.take, Engine.due)
     Engine.close(site)
-    return Site.reply(site, site.evaluated, site.changed)
+    local reply, given = Site.reply(site, site.evaluated, site.changed), site.given
+    local n = #reply
+    for k = 1, #given do reply[n + k] = given[k] end
+    if given[1] then site.given = {} end
+    return reply
   end
 
   -- rule_execute: evaluates one rule at now and acts, as if a frame had come.

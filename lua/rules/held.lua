@@ -188,6 +188,9 @@ do
 
     function h.rows() return tail - head end
 
+    -- last is the time of the newest frame, if there is one.
+    function h.last() return tail > head and time(tail - 1) or nil end
+
     -- load takes what the state has: the frames come again, with the last turn among them.
     local function load()
       local chunks = numbers(kept)

@@ -76,7 +76,7 @@ do
       for_until = s.up, keep_until = s.down, cooldown_until = cool, throttle_until = slot,
       evaluations = Engine.evaluations(site, rule), fires = rule.fires, unknowns = rule.unknowns, errors = rule.errors,
       fired = rule.fired, why = s.why, problem = not ok and message(verdict) or s.problem, requests = held,
-      captures = s.captures,
+      captures = rule.kind == 'window' and Window.captures(rule) or nil,
     }
   end
 

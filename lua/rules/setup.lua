@@ -84,7 +84,7 @@ do
     now = Library.number(now, 'the clock')
     site.began = math.max(site.clock, now)
     Request.load(site)
-    site.taken, site.changed, site.evaluated, site.calls = {}, 0, 0, {}
+    site.taken, site.changed, site.evaluated, site.calls, site.given = {}, 0, 0, {}, {}
     for i in ipairs(site.head.devices) do site.taken[i] = 0 end
     local kept = own(site)
     for _, rule in ipairs(site.items) do

@@ -1,8 +1,8 @@
 -- Windows: what a device's frames had, over a stretch of time or a number of frames.
 --
 -- Tumbling windows, sessions and state windows without a median hold no frames, only what these come to: the item NAME@sums.
--- All others hold them, see rules/held.lua. A window's state s has, beside that, captures: its last result as JSON; open: whether a state
--- window has begun; acting: whether a sliding one acts since an earlier frame. Its deadline is that of the timers.
+-- All others hold them, see rules/held.lua. A window's state s has, beside that, captures: its last result as JSON; on: whether its last
+-- frame had a result, of a sliding one; open: whether a state window has begun. Its deadline is that of the timers.
 --#include rules/held.lua
 --#include rules/effect.lua
 --#include rules/request.lua
@@ -78,11 +78,29 @@ do
 
   local function keeper(rule) return holds(rule) and Held or Sums end
 
+  -- results are what a window's frames come to now, by name, and the same in the form for Json.
+  local function results(rule)
+    local values, shown = {}, {}
+    for name, read in pairs(rule.readers) do
+      local v = read()
+      values[name] = v
+      shown[name] = v == nil and Json.NULL or v
+    end
+    return values, shown
+  end
+
+  -- captures is what a window put out last, as JSON, and nothing if it never did.
+  function Window.captures(rule)
+    if not rule.s.on then return rule.s.captures end
+    local _, shown = results(rule)
+    return Json.encode(shown)
+  end
+
   -- saw says what a window came to.
-  local function saw(rule, results)
+  local function saw(rule, values)
     local parts = {}
     for i, a in ipairs(rule.aggregates) do
-      local v = results[a.as]
+      local v = values[a.as]
       parts[i] = a.as .. '=' .. (v == nil and 'unknown' or string.format('%.10g', v))
     end
     return table.concat(parts, ', ')
@@ -97,31 +115,47 @@ do
     return out
   end
 
-  -- put_out gives a result. One that acts is told of, a sliding one, which acts at each frame, when it begins to: s.acting. Of others the
-  -- agent hears when something reads them.
-  local function put_out(site, rule, t)
-    local results, s = Aggregate.results(rule.readers), rule.s
-    local captures = {}
-    for _, a in ipairs(rule.aggregates) do
-      local v = results[a.as]
-      captures[a.as] = v == nil and Json.NULL or v
+  -- giver makes what hands a result to who reads it. In site.given, and so in the reply, it is three values: the names of the window
+  -- and of the aggregates that are read, each behind a zero byte; the time; and their values as packed numbers, NaN where nothing is known.
+  local function giver(site, rule)
+    local names = rule.read
+    if not names then return nil end
+    local of, n = table.concat({ rule.name, unpack(names) }, '\0'), #names
+    local form, pack, unpack, reads, values = '<' .. string.rep('d', n), struct.pack, unpack, {}, {}
+    for k = 1, n do reads[k] = rule.readers[names[k]] end
+    return function(t)
+      for k = 1, n do values[k] = reads[k]() or NAN end
+      local given = site.given
+      local last = #given
+      given[last + 1], given[last + 2], given[last + 3] = of, t, pack(form, unpack(values, 1, n))
     end
-    local goes_on = s.acting
-    local told = rule.tells or rule.acts and not goes_on
-    local why = (told or rule.acts) and saw(rule, results)
-    local effects = Effect.prepare(goes_on and rule.again or rule.effects, results)
-    rule.fires, rule.fired, rule.dirty = rule.fires + 1, t, true
-    s.captures = Json.encode(captures)
-    if told then
+  end
+
+  -- act does what a window does with a result, and tells of it; a sliding one, which acts at each frame, when it begins to.
+  local function act(site, rule, t, goes_on)
+    local values, shown = results(rule)
+    local why, effects = saw(rule, values), Effect.prepare(goes_on and rule.again or rule.effects, values)
+    if rule.tells or not goes_on then
       Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'fired', 'edge', 'window', 'rev', rule.rev,
-        'why', why, 'captures', s.captures })
-    elseif rule.read then
-      Events.add(site.events, 'result', t, { 'rule', rule.name, 'captures', s.captures })
+        'why', why, 'captures', Json.encode(shown) })
     end
-    if not rule.acts then return end
-    if rule.window == 'sliding' then s.acting = true end
-    site.changed = site.changed + Request.make(site, rule, t, not goes_on, results, why)
+    site.changed = site.changed + Request.make(site, rule, t, not goes_on, values, why)
     Effect.run(site, rule, t, effects, why)
+  end
+
+  -- put_out gives a result. A state keeps the last one: of a sliding window, while it puts one out at each frame, what its frames come to.
+  local function put_out(site, rule, t)
+    local s = rule.s
+    local goes_on = s.on
+    if goes_on and rule.acts_on or not goes_on and rule.acts then act(site, rule, t, goes_on) end
+    rule.fires, rule.fired = rule.fires + 1, t
+    if rule.window ~= 'sliding' then
+      local _, shown = results(rule)
+      s.captures, rule.dirty = Json.encode(shown), true
+    elseif not goes_on then
+      s.on, s.captures, rule.dirty = true, nil, true
+    end
+    if rule.give then rule.give(t) end
   end
 
   -- finish puts out what a window has, if it has something and having lets it.
@@ -152,15 +186,34 @@ do
 
   function takers.sliding(site, rule)
     local add, rows, having, readers, younger = rule.held.add, rule.held.rows, rule.having, rule.readers, rule.size - 1
+    local on, give, acts_on = rule.s.on, rule.give, rule.acts_on
+    local last -- what was put out last, if having may hold the next one back
 
-    local function rests()
-      if rule.s.acting then rule.s.acting, rule.dirty = nil, true end
+    local function note()
+      if having then last = select(2, results(rule)) end
     end
 
+    local function rests()
+      on = false
+      rule.s.on, rule.s.captures, rule.dirty = nil, Json.encode(last), true
+    end
+
+    if on then note() end
     return function(t, row)
       add(t, row, t - younger)
-      if rows() == 1 then rests() end -- the frames before it left unseen
-      if not having or having(readers) then put_out(site, rule, t) else rests() end
+      if on and rows() == 1 then rests() end -- the frames before it left unseen
+      if having and not having(readers) then
+        if on then rests() end
+        return
+      end
+      if on and not acts_on then -- as put_out does it, in less calls
+        rule.fires, rule.fired = rule.fires + 1, t
+        if give then give(t) end
+      else
+        put_out(site, rule, t)
+        on = true
+      end
+      if having then note() end
     end
   end
 
@@ -261,23 +314,25 @@ do
 
   -- explain says what a window has now. One of stretches of time still has what the next frame lets go of.
   function Window.explain(site, rule)
-    local held, values = rule.held, {}
-    local n, results = held.rows(), Aggregate.results(rule.readers)
-    for _, a in ipairs(rule.aggregates) do values[a.as] = results[a.as] == nil and Json.NULL or results[a.as] end
+    local n, _, shown = rule.held.rows(), results(rule)
     local state = string.format(n == 1 and 'has %d frame' or 'has %d frames', n)
     if rule.window == 'state' and not rule.s.open then
       state = 'waits for the frame that begins it'
     elseif rule.having and n > 0 then
       state = state .. (rule.having(rule.readers) and ', having is true' or ', having is not true')
     end
-    return { { name = 'now', kind = rule.window, state = state, values = values, until_ms = ends(site, rule) } }
+    return { { name = 'now', kind = rule.window, state = state, values = shown, until_ms = ends(site, rule) } }
   end
 
   -- load takes what the state has of a window; kept are the items beside its own.
   function Window.load(site, rule, kept)
     rule.held = keeper(rule).new(site, rule, kept)
     rule.readers = Aggregate.readers(rule, rule.held.columns, rule.held.rows)
-    rule.acts, rule.again = #rule.set > 0 or rule.effects ~= nil, again(rule)
+    rule.again = again(rule)
+    rule.acts = rule.tells or #rule.set > 0 or rule.effects ~= nil
+    rule.acts_on = rule.tells or #rule.set > 0 or #rule.again > 0
+    rule.give = giver(site, rule)
+    if rule.s.on then rule.fired = rule.held.last() or rule.fired end
     rule.take = taker(site, rule)
   end
 end
