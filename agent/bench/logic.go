@@ -137,21 +137,27 @@ func (r *room) perFrame(library, function string, rounds, count, inCall int, set
 	}
 	var all []float64
 	for round := range rounds + 1 {
-		frames, times := make([][]byte, count), make([]int64, count)
-		for i := range frames {
-			set(b, round*count+i)
-			frames[i] = r.frame(b)
-			times[i] = r.clock
-		}
-		used, err := r.used(func() error { return r.call(library, function, frames, times, inCall) })
+		used, err := r.perCall(library, function, round*count, count, inCall, b, set)
 		if err != nil {
 			return 0, err
 		}
 		if round > 0 { // everything is warm after the first
-			all = append(all, used/float64(count))
+			all = append(all, used)
 		}
 	}
 	return median(all), nil
+}
+
+// perCall is the server's processor time for one of count frames, the first of which is frame i, in µs.
+func (r *room) perCall(library, function string, i, count, inCall int, b *frame.Builder, set func(b *frame.Builder, i int)) (float64, error) {
+	frames, times := make([][]byte, count), make([]int64, count)
+	for k := range frames {
+		set(b, i+k)
+		frames[k] = r.frame(b)
+		times[k] = r.clock
+	}
+	used, err := r.used(func() error { return r.call(library, function, frames, times, inCall) })
+	return used / float64(count), err
 }
 
 // logic measures the libraries by themselves.
