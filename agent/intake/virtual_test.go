@@ -137,3 +137,35 @@ func TestStatesOfAlarmsFollowEvents(t *testing.T) {
 		t.Error("what Redis forgot is not said again")
 	}
 }
+
+// unsteady is a store whose answers are lost now and then.
+type unsteady struct{ lost bool }
+
+func (u *unsteady) Apply(context.Context, store.Batch) (store.Result, error) {
+	if u.lost {
+		return store.Result{}, os.ErrDeadlineExceeded
+	}
+	return store.Result{}, nil
+}
+
+func (u *unsteady) Wake() <-chan struct{} { return nil }
+
+// The results of windows are in the answer to a batch. When one is lost, they are asked for.
+func TestWhatALostAnswerSaidIsAskedFor(t *testing.T) {
+	asked, u := 0, &unsteady{}
+	clock := newHandClock()
+	in := New(Options{Clock: clock, Journal: &written{}, Store: u, States: func(context.Context) (virtual.States, error) {
+		asked++
+		return virtual.States{}, nil
+	}}, sitetest.Load(t, virtualSite))
+	r := &runner{in: in, pause: firstPause}
+	for i, lost := range []bool{false, false, true, true, false, false} {
+		u.lost = lost
+		if r.apply(context.Background(), clock.Now().UnixMilli()) == lost {
+			t.Errorf("batch %d: an answer that was lost: %v", i, lost)
+		}
+		if want := 1 + i/4; asked != want {
+			t.Errorf("after batch %d they were asked for %d times, expected %d", i, asked, want)
+		}
+	}
+}
