@@ -286,13 +286,17 @@ do
     local beside = { state = { items = {}, texts = Texts.load({}, {}) }, clock = site.clock, D = site.D }
     local held = keeper(rule).new(beside, setmetatable({ s = {} }, { __index = rule }))
     local read, having, readers = reader(rule), rule.having, Aggregate.readers(rule, held.columns, held.rows)
+    local give = giver(beside, setmetatable({ readers = readers }, { __index = rule }))
     local t = site.clock
     return function()
       local row = read()
       if not row then return end
       t = t + 1
       held.add(t, row, t - SOME)
-      if having then having(readers) end
+      if (not having or having(readers)) and give then
+        beside.given = {}
+        give(t)
+      end
       beside.state.texts.logged = 0
     end
   end
