@@ -151,7 +151,7 @@ func (a *Agent) requests(ctx context.Context, s *site.Site) ([]control.Request, 
 	out := make([]control.Request, 0, len(kept))
 	for _, k := range kept {
 		if name, ok := strings.CutPrefix(k.Owner, rulePrefix); ok {
-			if r := s.Rule(name); r == nil || r.Disabled {
+			if !s.Runs(name) {
 				a.log.Warn("a request of a rule that does not run counts no more", "owner", k.Owner, "output", k.Output)
 				continue
 			}

@@ -92,6 +92,66 @@ func TestFlowsOfASite(t *testing.T) {
 	})
 }
 
+// What a chain, a window and a sequence asked for without an end stands after each kill, though they say it once.
+func TestWhatFlowsAskForOutlivesKills(t *testing.T) {
+	short(t)
+	t.Parallel()
+	for kind, flow := range map[string]string{
+		"chain": `chain "asks" {
+  condition "low" {
+    when = device.battery.soc < 200
+    next = { true = ["give"] }
+  }
+  action "give" {
+    set "bess.power" { value = 7 }
+  }
+}`,
+		"window": `window "asks" {
+  kind   = "count"
+  count  = 3
+  source = device.battery
+  having = n == 3 && first == last
+  aggregate "n" { fn = "count" }
+  aggregate "first" {
+    fn    = "first"
+    value = soc < 200
+  }
+  aggregate "last" {
+    fn    = "last"
+    value = soc < 200
+  }
+  set "bess.power" { value = 7 }
+}`,
+		"sequence": `sequence "asks" {
+  step "any" {
+    device = device.battery
+    where  = soc < 200
+  }
+  set "bess.power" { value = 7 }
+}`,
+	} {
+		t.Run(kind, func(t *testing.T) {
+			plant := newPlant(t, 60)
+			a := newAgent(t, peakSite(plant.Address(), 80, flow))
+			a.start()
+			stands := func() error { return aboutSetpoint(plant, 7, 0) }
+			a.eventually("it is asked", stands)
+			for name, kill := range map[string]func(){
+				"the agent":    func() { a.kill(); a.start() },
+				"redis-server": func() { syscall.Kill(a.status().Store.PID, syscall.SIGKILL) },
+				"its end":      func() { a.stop(); a.start() },
+			} {
+				kill()
+				a.moreFrames(10)
+				a.eventually("it is asked after the kill of "+name, stands)
+				if why := a.run("why", "bess.power"); !strings.Contains(why, "rule.asks") {
+					t.Errorf("after the kill of %s:\n%s", name, why)
+				}
+			}
+		})
+	}
+}
+
 // A chain that leads back to itself is refused with the way it takes.
 func TestACycleIsRefused(t *testing.T) {
 	short(t)

@@ -33,6 +33,15 @@ func (s *Site) Flows() []Flow {
 	return out
 }
 
+// Runs tells whether a rule or flow is there and enabled.
+func (s *Site) Runs(name string) bool {
+	if r := s.Rule(name); r != nil {
+		return !r.Disabled
+	}
+	f := s.Flow(name)
+	return f != nil && !f.Off()
+}
+
 // Switched tells whether a rule or flow is enabled or disabled by a switch, where its block says otherwise.
 func (s *Site) Switched(name string) bool { return s.switched[name] }
 

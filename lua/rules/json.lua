@@ -12,7 +12,10 @@ do
   function Json.encode(v)
     local kind = type(v)
     if v == Json.NULL or v == nil then return 'null' end
-    if kind == 'number' then return string.format('%.17g', v) end
+    if kind == 'number' then
+      local short = string.format('%.15g', v)
+      return tonumber(short) == v and short or string.format('%.17g', v)
+    end
     if kind == 'boolean' then return tostring(v) end
     if kind == 'string' then return quote(v) end
     local out = {}

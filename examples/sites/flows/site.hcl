@@ -108,9 +108,11 @@ sequence "dropped" {
   publish "load_lost" { fields = { before = before.power, after = after.power } }
 }
 
-# Much is taken, and for two seconds there is no reading below 60 kW.
+# Much is taken, and for two seconds there is no reading below 60 kW. With group = 2 it is waited for anew when both steps were
+# there; without, each reading above 70 kW would be waited for by itself.
 sequence "no_relief" {
   every = true
+  group = 2
   step "high" {
     device = device.meter
     where  = power > 70000
