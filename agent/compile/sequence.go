@@ -42,6 +42,7 @@ func (c *compiler) sequence(d *devices, s *site.Sequence) (item, bool) {
 	w.o.text("name", s.Name)
 	w.o.text("kind", "sequence")
 	w.refuse()
+	w.crowd()
 	steps := make([]string, len(s.Steps))
 	for i, step := range s.Steps {
 		steps[i] = w.step(step)
@@ -186,6 +187,20 @@ func (w *sequenceWriter) refuse() {
 	if w.s.Strict && w.s.Group > 1 {
 		w.fail("A strict sequence begins an attempt at each frame: it has no group.")
 	}
+}
+
+// crowd warns of a sequence that ends with a wait, which is begun by each frame that fits the first step: while such frames come, it acts at
+// each of them.
+func (w *sequenceWriter) crowd() {
+	s := w.s
+	if !s.Every || s.Strict || s.Disabled || max(s.Group, 1) >= len(s.Steps) || !s.Steps[len(s.Steps)-1].Absent {
+		return
+	}
+	w.c.diags = append(w.c.diags, &hcl.Diagnostic{
+		Severity: hcl.DiagWarning, Summary: "Sequence that acts at each frame", Subject: s.Range.Ptr(),
+		Detail: fmt.Sprintf("Each frame that fits its first step waits by itself for what is to stay away, so while such frames come it acts at each of them. "+
+			"With group = %d it waits anew when all its steps were there.", len(s.Steps)),
+	})
 }
 
 func (w *sequenceWriter) failAt(step site.Step, text string) {

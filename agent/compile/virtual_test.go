@@ -49,3 +49,29 @@ func TestWishesThatRunOut(t *testing.T) {
 		}
 	}
 }
+
+func TestSequencesThatActAtEachFrame(t *testing.T) {
+	long := site.Sequence{Every: true}
+	grouped, strict, once, other := long, long, long, long
+	grouped.Group, strict.Strict, once.Every, other.Disabled = 2, true, false, true
+	for _, c := range []struct {
+		name     string
+		sequence site.Sequence
+		waits    bool
+		want     int
+	}{{"a wait at the end", long, true, 1}, {"a frame at the end", long, false, 0}, {"a group", grouped, true, 0}, {"strict", strict, true, 0}, {"once", once, true, 0}, {"disabled", other, true, 0}} {
+		n := plantNames(t)
+		s := n.siteOf()
+		q := c.sequence
+		q.Name = "q"
+		q.Steps = []site.Step{{Part: site.Part{As: "high", Device: n.devices["grid"]}}, {Part: site.Part{As: "relief", Device: n.devices["grid"]}}}
+		if c.waits {
+			q.Steps[1].Part = site.Part{Device: n.devices["grid"], Absent: true, For: time.Second}
+		}
+		s.Sequences = []*site.Sequence{&q}
+		_, diags := compile.With(s, n)
+		if len(diags) != c.want || c.want > 0 && (diags[0].Severity != hcl.DiagWarning || !strings.Contains(diags[0].Detail, "group = 2")) {
+			t.Errorf("%s: %v", c.name, diags)
+		}
+	}
+}
