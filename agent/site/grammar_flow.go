@@ -231,5 +231,6 @@ step, 5 s at most, of a sliding one when its last frame left it. Sessions, count
 
 Each frame that fits the first step begins an attempt; with ` + "`every`" + ` the next frame that fits begins another. So a sequence that waits for long may come several
 times at once: ` + "`strict`" + ` ends an attempt at the first frame that its step has no use for, ` + "`within`" + ` after a time, ` + "`group`" + ` spaces attempts. At most 1,000 are open; beyond that the
-oldest go. With ` + "`group`" + ` = the number of steps it waits anew when all were there: what ends with a wait otherwise acts at each frame that fits its first step. A step with ` + "`absent`" + ` is done when nothing of it came for the time ` + "`for`" + `.
+oldest go. With ` + "`group`" + ` = the number of steps it waits anew when all were there: what ends with a wait otherwise acts at each
+frame that fits its first step. A step with ` + "`absent`" + ` is done when nothing of it came for the time ` + "`for`" + `.
 `
