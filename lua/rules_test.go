@@ -205,3 +205,40 @@ func TestLookingAtARuleWritesNothing(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A request that stands and is said again is marked as that, whoever asks; one that is new, changed or comes back is not.
+func TestRenewalsAreMarked(t *testing.T) {
+	s := newRuleSite(t, `{name='hold', rev='1', dev={1}, when=function() return H.gt(d1[1], 5) end, on='while', initial='arm', unknown='hold',
+		priority=1, inputs={{'m.p', 1, 1}}, set={{output='o.x', value=function() return d1[1] > 20 and 4 or 3 end, ttl_ms=3000}}},
+	{name='chain', kind='chain', rev='1', dev={1}, priority=1, inputs={}, nodes={
+		{id='a', kind='condition', incoming=0, next={['true']={2}}, when=function() return H.gt(d1[1], 5) end},
+		{id='b', kind='action', incoming=1, next={}, set={{output='o.y', constant=7, ttl_ms=3000}}}}},`)
+	for _, f := range []struct {
+		at    int64
+		value float64
+	}{{1000, 1}, {2000, 9}, {2500, 10}, {3000, 11}, {4000, 30}, {5000, 30}, {5500, 1}, {6000, 9}} {
+		s.frame(f.at, f.value)
+	}
+	list, err := s.server.XRange(context.Background(), s.keys[6], "-", "+").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[any]string{}
+	for _, e := range list {
+		if e.Values["kind"] == "request" {
+			got[e.Values["output"]] += fmt.Sprintf("%v=%v", e.Values["t"], e.Values["value"])
+			if e.Values["renews"] == "1" {
+				got[e.Values["output"]] += " again"
+			}
+			got[e.Values["output"]] += "; "
+		}
+	}
+	for output, want := range map[string]string{
+		"o.x": "2000=3; 3000=3 again; 4000=4; 5000=4 again; 5500=; 6000=3; ",
+		"o.y": "2000=7; 3000=7 again; 4000=7 again; 5000=7 again; 5500=; 6000=7; ",
+	} {
+		if got[output] != want {
+			t.Errorf("%s: %s, expected %s", output, got[output], want)
+		}
+	}
+}

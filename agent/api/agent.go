@@ -110,6 +110,7 @@ type Bucket struct {
 type EventsRequest struct {
 	Since, Until time.Time
 	Kinds        []string // none: all
+	Renewals     bool     // requests too that only say again what stands
 	Limit        int
 }
 

@@ -185,6 +185,9 @@ func (c *Client) Events(ctx context.Context, req EventsRequest) ([]event.Event, 
 	if len(req.Kinds) > 0 {
 		q["kind"] = req.Kinds
 	}
+	if req.Renewals {
+		q.Set("renewals", "true")
+	}
 	if req.Limit > 0 {
 		q.Set("limit", strconv.Itoa(req.Limit))
 	}

@@ -106,6 +106,9 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		"/api/v1/history/a.b?since=2026-01-31T08:00:00Z": 200,
 		"/api/v1/events?limit=0":                         400,
 		"/api/v1/events?limit=5&kind=alarm&kind=write":   200,
+		"/api/v1/events?kind=alarms":                     400,
+		"/api/v1/events?renewals=maybe":                  400,
+		"/api/v1/events?renewals=true":                   200,
 		"/api/v1/alarms?all=maybe":                       400,
 	} {
 		if code, got := fetch(t, "GET", s.URL()+path, ""); code != want {

@@ -130,11 +130,25 @@ func pastRoutes() []route {
 			method: "GET", path: "/api/v1/events", id: "events", tag: "agent", reply: []event.Event{},
 			summary: "What happened: alarms, requests, writes, restarts; in the order of time",
 			query: append(slices.Clone(spanQuery),
-				parameter{name: "kind", doc: "a kind of event; may be given several times", kind: "string", many: true},
+				parameter{name: "kind", doc: "a kind of event, of " + strings.Join(event.Kinds, ", ") + "; may be given several times", kind: "string", many: true},
+				parameter{name: "renewals", doc: "true: also requests that only say again what stands, before their time is over", kind: "boolean"},
 				parameter{name: "limit", doc: fmt.Sprintf("the most events, up to %d; the default is %d", maxEvents, defaultEvents), kind: "integer"}),
 			do: events,
 		},
 	}
+}
+
+// truth reads a parameter that is true or false; left out: false.
+func (c *call) truth(name string) (bool, error) {
+	text := c.query.Get(name)
+	if text == "" {
+		return false, nil
+	}
+	v, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, invalid("%s is %q; it must be true or false", name, text)
+	}
+	return v, nil
 }
 
 // span reads since and until.
@@ -180,6 +194,14 @@ func events(c *call) (any, error) {
 		return nil, err
 	}
 	req := EventsRequest{Since: since, Until: until, Kinds: c.query["kind"], Limit: defaultEvents}
+	for _, kind := range req.Kinds {
+		if !slices.Contains(event.Kinds, kind) {
+			return nil, invalid("there are no events of the kind %q, but of %s", kind, strings.Join(event.Kinds, ", "))
+		}
+	}
+	if req.Renewals, err = c.truth("renewals"); err != nil {
+		return nil, err
+	}
 	if text := c.query.Get("limit"); text != "" {
 		if req.Limit, err = strconv.Atoi(text); err != nil || req.Limit < 1 || req.Limit > maxEvents {
 			return nil, invalid("the limit is %q; it must be 1 to %d", text, maxEvents)
@@ -200,12 +222,9 @@ func alarmRoutes() []route {
 			summary: "The alarms that want attention, or all",
 			query:   []parameter{{name: "all", doc: "true: also those that are quiet", kind: "boolean"}},
 			do: func(c *call) (any, error) {
-				all := false
-				if text := c.query.Get("all"); text != "" {
-					var err error
-					if all, err = strconv.ParseBool(text); err != nil {
-						return nil, invalid("all is %q; it must be true or false", text)
-					}
+				all, err := c.truth("all")
+				if err != nil {
+					return nil, err
 				}
 				return c.agent.Alarms(c.Context(), all)
 			},

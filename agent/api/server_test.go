@@ -44,7 +44,7 @@ func TestClientGetsWhatTheAgentSays(t *testing.T) {
 	if got, err := c.History(ctx, past); err != nil || len(got.Buckets) != 2 || got.Buckets[1].Mean != nil || !reflect.DeepEqual(a.past, past) {
 		t.Errorf("history: %+v %v; the agent got %+v", got, err, a.past)
 	}
-	which := EventsRequest{Since: noon, Until: noon.Add(time.Hour), Kinds: []string{"write", "alarm"}, Limit: 7}
+	which := EventsRequest{Since: noon, Until: noon.Add(time.Hour), Kinds: []string{"write", "alarm"}, Renewals: true, Limit: 7}
 	if got, err := c.Events(ctx, which); err != nil || got[0].Get("outcome") != "written" || !reflect.DeepEqual(a.events, which) {
 		t.Errorf("events: %+v %v; the agent got %+v", got, err, a.events)
 	}

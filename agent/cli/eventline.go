@@ -57,7 +57,11 @@ func sentence(ev event.Event) string {
 			parts = append(parts, ev.Get("owner")+" withdraws its request for "+ev.Get("output"))
 			break
 		}
-		parts = append(parts, fmt.Sprintf("%s asks %s for %s, priority %s", ev.Get("owner"), ev.Get("output"), get("value"), get("priority")))
+		asks := "asks"
+		if ev.Renews() {
+			asks = "still asks"
+		}
+		parts = append(parts, fmt.Sprintf("%s %s %s for %s, priority %s", ev.Get("owner"), asks, ev.Get("output"), get("value"), get("priority")))
 		if ms, ok := ev.Number("ttl"); ok && ms > 0 {
 			parts = append(parts, "for "+strconv.FormatFloat(ms/1000, 'f', -1, 64)+" s")
 		}

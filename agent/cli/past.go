@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/voltage-edge/voltage/agent/api"
+	"github.com/voltage-edge/voltage/agent/event"
 )
 
 func (e *environment) historyCommand() *cobra.Command {
@@ -89,6 +90,7 @@ func (e *environment) eventsCommand() *cobra.Command {
 	var from string
 	var kinds []string
 	var limit int
+	var renewals bool
 	c := &cobra.Command{
 		Use:   "events",
 		Short: "What happened: alarms, requests, writes, reloads, plugins",
@@ -103,7 +105,7 @@ func (e *environment) eventsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			events, err := agent.Events(c.Context(), api.EventsRequest{Since: at, Until: now, Kinds: kinds, Limit: limit})
+			events, err := agent.Events(c.Context(), api.EventsRequest{Since: at, Until: now, Kinds: kinds, Renewals: renewals, Limit: limit})
 			if err != nil {
 				return err
 			}
@@ -122,7 +124,8 @@ func (e *environment) eventsCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&from, "since", "1h", "from then on: a span back from now or a time")
-	c.Flags().StringSliceVar(&kinds, "kind", nil, "only these: alarm, request, write, rule, arbitration, plugin, device, library, agent")
+	c.Flags().StringSliceVar(&kinds, "kind", nil, "only these: "+strings.Join(event.Kinds, ", "))
+	c.Flags().BoolVar(&renewals, "renewals", false, "also requests that only say again what stands, before their time is over")
 	c.Flags().IntVar(&limit, "limit", 200, "the newest so many")
 	return c
 }

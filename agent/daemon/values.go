@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,7 +110,9 @@ func fromStore(err error) error {
 
 // Events lists what happened, the oldest first.
 func (a *Agent) Events(ctx context.Context, req api.EventsRequest) ([]event.Event, error) {
-	return a.journal.Events(ctx, req.Since, req.Until, req.Kinds, req.Limit)
+	return a.journal.Events(ctx, req.Since, req.Until, func(e event.Event) bool {
+		return (len(req.Kinds) == 0 || slices.Contains(req.Kinds, e.Kind)) && (req.Renewals || !e.Renews())
+	}, req.Limit)
 }
 
 // Subscribe gives changes as they come.

@@ -11,7 +11,7 @@ import (
 // The kinds.
 const (
 	// Request is a wish for an output. Fields: output, owner, value (empty withdraws it), priority, ttl (ms, empty: for
-	// ever), rev, id, why.
+	// ever), rev, id, why; renews (1) of one that stands and is said again, with the same value, before its time is over.
 	Request = "request"
 	// Alarm is a transition of an alarm. Fields: alarm, event, by, comment, value, quality, text, unit, and the state after it.
 	Alarm = "alarm"
@@ -42,6 +42,9 @@ const (
 	Notification = "notification"
 )
 
+// Kinds lists them.
+var Kinds = []string{Request, Alarm, Rule, Action, Publish, Write, Arbitration, Plugin, Device, Agent, Library, Notification}
+
 // Event is one thing that happened.
 type Event struct {
 	// ID is the stream id for events of the libraries ("1700000000000-0"), and empty for the agent's own until the
@@ -67,6 +70,9 @@ func (e Event) Time() time.Time { return time.UnixMilli(e.Millis).UTC() }
 
 // Get is a field, empty when it is not there.
 func (e Event) Get(name string) string { return e.Fields[name] }
+
+// Renews tells whether it is a request that only says again what stands.
+func (e Event) Renews() bool { return e.Kind == Request && e.Get("renews") == "1" }
 
 // Number is a numeric field; false when it is not there or no number.
 func (e Event) Number(name string) (float64, bool) {

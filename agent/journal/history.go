@@ -103,8 +103,8 @@ func (w *walker) each(ctx context.Context, f func(*Record)) error {
 }
 
 // Events gives the newest events between two times, since included and until not (zero times: no bound), oldest first.
-// No kinds: all; limit 0: all.
-func (j *Journal) Events(ctx context.Context, since, until time.Time, kinds []string, limit int) ([]event.Event, error) {
+// wanted chooses among them; limit 0: all.
+func (j *Journal) Events(ctx context.Context, since, until time.Time, wanted func(event.Event) bool, limit int) ([]event.Event, error) {
 	from, to := int64(math.MinInt64), int64(math.MaxInt64)
 	if !since.IsZero() {
 		from = since.UnixMilli()
@@ -119,7 +119,7 @@ func (j *Journal) Events(ctx context.Context, since, until time.Time, kinds []st
 		w.wanted = func(s *segment) bool { return s.Index == index }
 		var events []event.Event
 		err := w.each(ctx, func(r *Record) {
-			if e := r.Event; e.Millis >= from && e.Millis < to && (len(kinds) == 0 || slices.Contains(kinds, e.Kind)) {
+			if e := r.Event; e.Millis >= from && e.Millis < to && wanted(e) {
 				events = append(events, e)
 			}
 		})

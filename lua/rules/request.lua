@@ -21,7 +21,7 @@ do
     end
   end
 
-  local function put(site, name, output, request, t)
+  local function put(site, name, output, request, t, renews)
     local held = site.requests[name]
     if not held then
       held = {}
@@ -29,7 +29,7 @@ do
     end
     held[output] = request
     local n = #site.written
-    site.written[n + 1] = { name = name, output = output, request = request, t = t }
+    site.written[n + 1] = { name = name, output = output, request = request, t = t, renews = renews }
   end
 
   -- why says what a rule saw: its inputs with their values.
@@ -62,11 +62,12 @@ do
         local old = held[set.output]
         if again or not old or old.value ~= value or old.rev ~= rule.rev or t >= renewal(old) then
           why = why or Request.why(site, rule)
+          local renews = not again and old and old.value == value and old.rev == rule.rev
           old = {
             value = value, priority = rule.priority, at = t, ttl = set.ttl_ms, rev = rule.rev,
             id = string.format('%s@%.0f.%d', owner(rule.name), t, i), why = why,
           }
-          put(site, rule.name, set.output, old, t)
+          put(site, rule.name, set.output, old, t, renews)
           made = made + 1
         end
         local at = renewal(old)
@@ -101,7 +102,7 @@ do
         put(site, rule.name, output, {
           value = a.value, priority = rule.priority, at = t, ttl = a.ttl, rev = rule.rev,
           id = string.format('%s@%.0f.%d', owner(rule.name), t, i), why = Request.why(site, rule),
-        }, t)
+        }, t, not rule.called and old and old.value == a.value)
         made = made + 1
       end
     end
@@ -133,9 +134,12 @@ do
       if last[field] == nil then fields[#fields + 1] = field end
       last[field] = r or false
       if r then
-        Events.add(site.events, 'request', w.t, {
+        local said = {
           'output', w.output, 'owner', who, 'value', r.value, 'priority', r.priority, 'ttl', r.ttl or '',
-          'rev', r.rev, 'id', r.id, 'why', r.why })
+          'rev', r.rev, 'id', r.id, 'why', r.why,
+        }
+        if w.renews then said[#said + 1], said[#said + 2] = 'renews', '1' end
+        Events.add(site.events, 'request', w.t, said)
       else
         Events.add(site.events, 'request', w.t, { 'output', w.output, 'owner', who, 'value', '' })
       end
