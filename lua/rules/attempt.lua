@@ -2,12 +2,28 @@
 -- dev, where, for_ms), or all or any of such parts.
 local Attempt = {}
 do
+  -- touched are the attempts that changed since they were written.
+  local touched = setmetatable({}, { __mode = 'k' })
+
+  function Attempt.changed(a) return touched[a] end
+
+  function Attempt.written(a) touched[a] = nil end
+
   function Attempt.new(id, t)
-    return { id = id, k = 1, arrived = t, n = 0, parts = {}, gone = {}, C = {} }
+    local a = { id = id, k = 1, arrived = t, n = 0, parts = {}, gone = {}, C = {} }
+    touched[a] = true
+    return a
   end
 
   function Attempt.arrive(a, k, t)
     a.k, a.arrived, a.n, a.parts, a.gone = k, t, 0, {}, {}
+    touched[a] = true
+  end
+
+  -- finish says that an attempt is over.
+  function Attempt.finish(a)
+    a.over = true
+    touched[a] = true
   end
 
   local function met(a, part, i)
@@ -30,6 +46,7 @@ do
   function Attempt.target(rule, a, i)
     local steps, own = rule.steps, nil
     local k, n = a.k, a.n
+    if not steps[k].min then return usable(a, steps[k], i) and k or nil end
     local open = {}
     while k <= #steps do
       open[#open + 1] = k
@@ -48,6 +65,7 @@ do
 
   local function capture(a, part, t, event, list)
     a.first = a.first or t
+    touched[a] = true
     if not part.as then return end
     if list then
       local held = a.C[part.as] or {}
@@ -109,6 +127,7 @@ do
         if met(a, part, i) then
           if step.all then return 'broken' end
           a.gone[place] = true
+          touched[a] = true
         end
       end
     end
@@ -144,6 +163,7 @@ do
       if part.absent and part.for_ms and not a.gone[place] and a.arrived + part.for_ms <= t then
         if step.any then return true end
         a.parts[place] = true
+        touched[a] = true
       end
     end
     return complete(a, step)

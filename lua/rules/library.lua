@@ -1,7 +1,7 @@
 -- The rules library: conditions with actions. What a rule is, and the functions, are described in lua/README.md.
 --#library  rules
 --#version  0.1.0
---#schema   2
+--#schema   3
 --#function rules_batch_execute
 --#function rule_execute
 --#function rule_evaluate_conditions no-writes

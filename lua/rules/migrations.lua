@@ -10,3 +10,15 @@ Library.migrations[1] = function(items)
     end
   end
 end
+
+-- Up to schema 2 a sequence's attempts were a list in its own item.
+Library.migrations[2] = function(items)
+  local attempts = {}
+  for item, s in pairs(items) do
+    if type(s) == 'table' and type(s.a) == 'table' then
+      for _, a in ipairs(s.a) do attempts[string.format('%s@a%d', item, a.id)] = a end
+      s.a, s.seq = nil, nil
+    end
+  end
+  for item, a in pairs(attempts) do items[item] = a end
+end

@@ -1,9 +1,10 @@
 -- Sequences: frames that must come one after the other, or stay away. A rule has attempts, the oldest first; each stands
 -- at a step and holds what it captured.
 --
--- An attempt a: k the step, arrived when it came there, n how often a repeat matched, parts and gone the parts of a step
--- that hold or are out, first the time of its first captured frame, C the captured frames by name, spawned whether its
--- successor was started.
+-- An attempt a: id its number, k the step, arrived when it came there, n how often a repeat matched, parts and gone the parts of a
+-- step that hold or are out, first the time of its first captured frame, C the captured frames by name, spawned whether its
+-- successor was started. Each is an item of the library's state, NAME@a1, NAME@a2, …, and is written when it changed. The rule's
+-- own has dead: that no attempt will be made any more.
 --#include rules/attempt.lua
 --#include rules/json.lua
 --#include rules/effect.lua
@@ -17,7 +18,7 @@ do
     table.sort(done, function(a, b) return a.id < b.id end)
     for _, a in ipairs(done) do
       local why, effects = Request.why(site, rule), Effect.prepare(rule.effects, a.C)
-      rule.fires, rule.fired = rule.fires + 1, t
+      rule.fires, rule.fired, rule.dirty = rule.fires + 1, t, true
       Events.add(site.events, 'rule', t, { 'rule', rule.name, 'event', 'fired', 'edge', 'sequence', 'rev', rule.rev,
         'why', why, 'captures', Json.encode(Attempt.captures(rule, a)) })
       site.changed = site.changed + Request.make(site, rule, t, true, a.C, why)
@@ -25,20 +26,24 @@ do
     end
   end
 
+  local function key(rule, a) return string.format('%s@a%d', rule.name, a.id) end
+
   local function begin(rule, t)
-    local s = rule.s
-    s.seq = (s.seq or 0) + 1
-    return Attempt.new(s.seq, t)
+    rule.last = rule.last + 1
+    return Attempt.new(rule.last, t)
   end
+
+  -- die says that no attempt will be made any more.
+  local function die(rule) rule.s.dead, rule.dirty = true, true end
 
   -- Each run over the attempts fills these.
   local done, born
 
   -- ended says what comes after an attempt that is over without a result.
   local function ended(rule, a, t)
-    a.over = true
+    Attempt.finish(a)
     if not rule.every then
-      rule.s.dead = true
+      die(rule)
     elseif not a.spawned then
       born[#born + 1] = begin(rule, t)
     end
@@ -51,41 +56,58 @@ do
       born[#born + 1] = begin(rule, t)
     end
     if a.k == #rule.steps then
-      a.over = true
+      Attempt.finish(a)
       done[#done + 1] = a
-      if not rule.every then rule.s.dead = true end
+      if not rule.every then die(rule) end
       return
     end
     Attempt.arrive(a, a.k + 1, t)
     if rule.strict and rule.every then
-      for _, other in ipairs(rule.s.a) do
-        if other ~= a and not other.over and other.k == a.k then a.over = true end
+      for _, other in ipairs(rule.attempts) do
+        if other ~= a and not other.over and other.k == a.k then Attempt.finish(a) end
       end
     end
   end
 
-  local function sweep(rule)
-    local kept = {}
-    for _, a in ipairs(rule.s.a) do
-      if not a.over then kept[#kept + 1] = a end
-    end
+  -- sweep adds what was born, drops what is over and the oldest beyond MOST, and says of what changed that it is to be written.
+  local function sweep(site, rule)
+    local attempts = rule.attempts
     if not rule.s.dead then
-      for _, a in ipairs(born) do kept[#kept + 1] = a end
+      for _, a in ipairs(born) do attempts[#attempts + 1] = a end
     end
-    while #kept > MOST do table.remove(kept, 1) end
-    rule.s.a = kept
-    rule.dirty = true
+    local changed, open = false, 0
+    for _, a in ipairs(attempts) do
+      changed = changed or Attempt.changed(a)
+      if not a.over then open = open + 1 end
+    end
+    if not changed then return end
+    local kept, surplus = {}, open - MOST
+    for _, a in ipairs(attempts) do
+      if not a.over then
+        if surplus > 0 then
+          Attempt.finish(a)
+          surplus = surplus - 1
+        else
+          kept[#kept + 1] = a
+        end
+      end
+      if Attempt.changed(a) then
+        Attempt.written(a)
+        State.put(site.state, key(rule, a), not a.over and a or nil)
+      end
+    end
+    rule.attempts = kept
   end
 
   local function late(rule, a, t) return rule.within and a.first and t > a.first + rule.within end
 
   -- expire ends the attempts that ran out before t, and starts those that replace them.
-  local function expire(rule, t)
+  local function expire(site, rule, t)
     born = {}
-    for _, a in ipairs(rule.s.a) do
+    for _, a in ipairs(rule.attempts) do
       if late(rule, a, t) then ended(rule, a, t) end
     end
-    sweep(rule)
+    sweep(site, rule)
   end
 
   -- broken is an attempt that met what must not come. A wait that captured nothing starts again.
@@ -121,10 +143,10 @@ do
   function Sequence.take(site, rule, t, i)
     local s = rule.s
     if not i or s.dead then return end
-    if rule.within then expire(rule, t) end
+    if rule.within then expire(site, rule, t) end
     done, born = {}, {}
     local order = {}
-    for n, a in ipairs(s.a) do order[n] = a end
+    for n, a in ipairs(rule.attempts) do order[n] = a end
     if rule.strict then
       table.sort(order, function(a, b)
         if a.k ~= b.k then return a.k > b.k end
@@ -136,15 +158,14 @@ do
       event = event or Attempt.event(site, rule, i)
       if not a.over then offer(rule, a, i, t, event) end
     end
-    sweep(rule)
+    sweep(site, rule)
     put_out(site, rule, t, done)
   end
 
   -- due is what waits come to an end by the clock.
   function Sequence.due(site, rule, at)
-    local s = rule.s
     done, born = {}, {}
-    for _, a in ipairs(s.a) do
+    for _, a in ipairs(rule.attempts) do
       local when = Attempt.deadline(rule, a)
       if when and when <= at then
         if late(rule, a, at) then
@@ -154,13 +175,13 @@ do
         end
       end
     end
-    sweep(rule)
+    sweep(site, rule)
     put_out(site, rule, at, done)
   end
 
   function Sequence.deadline(rule)
     local least
-    for _, a in ipairs(rule.s.a) do
+    for _, a in ipairs(rule.attempts) do
       local at = Attempt.deadline(rule, a)
       if at and (not least or at < least) then least = at end
     end
@@ -172,7 +193,7 @@ do
     local i = rule.dev[1]
     return function()
       Attempt.event(site, rule, i)
-      for _, a in ipairs(rule.s.a) do Attempt.target(rule, a, i) end
+      for _, a in ipairs(rule.attempts) do Attempt.target(rule, a, i) end
     end
   end
 
@@ -182,7 +203,7 @@ do
   -- explain says where the open attempts are.
   function Sequence.explain(_, rule)
     local out, steps = {}, #rule.steps
-    for i, a in ipairs(rule.s.a) do
+    for i, a in ipairs(rule.attempts) do
       if i > SHOWN then break end
       local step, names = rule.steps[a.k], {}
       for name in pairs(a.C) do names[#names + 1] = name end
@@ -198,13 +219,20 @@ do
     return out
   end
 
-  -- load starts the first attempt when the rule is new.
-  function Sequence.load(site, rule)
-    local s = rule.s
-    if not s.a then
-      s.a = {}
-      s.a[1] = begin(rule, site.began)
-      rule.dirty = true
+  -- load takes the attempts of the state; kept are the items beside the rule's own. A rule that is new has its first one.
+  function Sequence.load(site, rule, kept)
+    rule.attempts, rule.last = {}, 0
+    for _, item in ipairs(kept or {}) do
+      local a = site.state.items[item]
+      rule.attempts[#rule.attempts + 1] = a
+      rule.last = math.max(rule.last, a.id)
+    end
+    table.sort(rule.attempts, function(a, b) return a.id < b.id end)
+    if rule.last == 0 and not rule.s.dead then
+      local first = begin(rule, site.began)
+      rule.attempts[1] = first
+      State.put(site.state, key(rule, first), first)
+      Attempt.written(first)
     end
     Timers.set(site.timers, rule.name, Sequence.deadline(rule))
   end

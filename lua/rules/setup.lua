@@ -29,10 +29,15 @@ do
     return out
   end
 
+  -- drop drops such items: texts by the log of texts, which may have them still.
   local function drop(site, items)
     for _, item in ipairs(items or {}) do
-      site.state.items[item] = nil
-      Texts.drop(site.state.texts, item)
+      if type(site.state.items[item]) == 'table' then
+        State.put(site.state, item, nil)
+      else
+        site.state.items[item] = nil
+        Texts.drop(site.state.texts, item)
+      end
     end
   end
 
