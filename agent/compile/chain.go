@@ -44,7 +44,7 @@ func (c *compiler) chain(d *devices, ch *site.Chain) (item, bool) {
 	o.text("kind", "chain")
 	dev := d.sources(o, w.read...)
 	o.number("priority", float64(ch.Priority))
-	o.flag("every", ch.Every)
+	o.flag("tells", ch.Tells)
 	o.flag("called", ch.Called)
 	o.flag("disabled", ch.Disabled)
 	o.raw("nodes", "{\n"+strings.Join(nodes, ",\n")+" }")

@@ -33,7 +33,7 @@ type chainDraw struct {
 
 // drawChain draws a chain whose edges lead to nodes of a higher number.
 func drawChain(t *rapid.T, name string) chainDraw {
-	c := chainDraw{&site.Chain{Name: name, Every: rapid.Bool().Draw(t, "every")}, map[string]*place{}}
+	c := chainDraw{&site.Chain{Name: name, Tells: rapid.Bool().Draw(t, "tells")}, map[string]*place{}}
 	count := rapid.IntRange(1, 8).Draw(t, "nodes")
 	transforms := false
 	for i := range count {
@@ -180,7 +180,7 @@ func (c chainDraw) outputs(steps []step) []string {
 			list = append(list, map[string]any(a))
 		}
 		now := strings.Join(nodes, " ")
-		if now != "" && (c.Every || now != path) {
+		if now != "" && (c.Tells || now != path) {
 			b, _ := json.Marshal(rounded(list))
 			out = append(out, fmt.Sprintf("%09d %s %s", s.t, c.Name, b))
 		}

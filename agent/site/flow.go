@@ -94,8 +94,8 @@ type Chain struct {
 	// MaxDepth bounds the nodes on the longest way; 0: 32.
 	MaxDepth int
 	Nodes    []ChainNode
-	// Every: an event at each run that acts, not only when what it does changed.
-	Every bool
+	// Tells: an event at each run that acts, not only when what it does changed.
+	Tells bool
 	// Called: it runs when it is called, and not at frames.
 	Called   bool
 	Disabled bool

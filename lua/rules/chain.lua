@@ -136,7 +136,7 @@ do
       for i = 1, #list do nodes[i] = list[i].node end
       for _, r in ipairs(reached) do nodes[#nodes + 1] = r.node end
       path = table.concat(nodes, ' ')
-      if rule.every or rule.called or rule.s.path ~= path then
+      if rule.tells or rule.called or rule.s.path ~= path then
         local said = { 'rule', rule.name, 'event', 'fired', 'edge', 'chain', 'rev', rule.rev, 'why', why, 'actions', Json.encode(list) }
         if by then said[#said + 1], said[#said + 2] = 'caller', by end
         Events.add(site.events, 'rule', t, said)

@@ -1,9 +1,10 @@
 -- Windows: what a device's frames had, over a stretch of time or a number of frames.
 --
--- Tumbling windows, sessions and state windows without a median hold no frames, only what these come to: the item NAME@sums.
+-- Tumbling windows, sessions and state windows without a median hold no frames, only what these come to, see rules/sums.lua.
 -- All others hold them, see rules/held.lua. A window's state s has, beside that, captures: its last result as JSON; on: whether its last
 -- frame had a result, of a sliding one; open: whether a state window has begun. Its deadline is that of the timers.
 --#include rules/held.lua
+--#include rules/sums.lua
 --#include rules/effect.lua
 --#include rules/request.lua
 local Window = {}
@@ -20,60 +21,6 @@ do
       if a.fn == 'median' then return true end
     end
     return false
-  end
-
-  -- Sums is what a window has that holds no frames: the same as Held, as far as such a window needs it. As text: the time, how many
-  -- frames it came to, and each column's sums.
-  local Sums = {}
-
-  local function numbers(...) return struct.pack('<' .. string.rep('d', select('#', ...)), ...) end
-
-  function Sums.new(site, rule)
-    local item, columns, rows = rule.name .. '@sums', Aggregate.columns(rule), 0
-    local h, items, log = { columns = columns }, site.state.items, site.state.texts
-
-    local text
-
-    local function source() return text end
-
-    local function load()
-      text = items[item]
-      items[item] = nil
-      Texts.own(log, item, source)
-      if not text then return end
-      local t
-      t, rows = struct.unpack('<dd', text)
-      local at = 17
-      for _, column in ipairs(columns) do
-        local kept = select('#', column.kept())
-        column.keep(struct.unpack('<' .. string.rep('d', kept), text, at))
-        at = at + 8 * kept
-      end
-      Site.since(site, t)
-    end
-
-    function h.add(t, row)
-      rows = rows + 1
-      text = struct.pack('<dd', t, rows)
-      for k = 1, #columns do
-        local column = columns[k]
-        column.add(row[k])
-        text = text .. numbers(column.kept())
-      end
-      Texts.replace(log, item, text, source)
-    end
-
-    function h.clear()
-      rows = 0
-      for _, column in ipairs(columns) do column.clear() end
-      text = nil
-      Texts.drop(log, item)
-    end
-
-    function h.rows() return rows end
-
-    load()
-    return h
   end
 
   local function keeper(rule) return holds(rule) and Held or Sums end

@@ -84,15 +84,8 @@ do
     local n, m = 0, 0
     for i = 1, #order do
       local item = order[i]
-      local value = state.items[item]
       order[i], marked[item] = nil, nil
-      if value ~= nil then
-        set[n + 1], set[n + 2] = item, cmsgpack.pack(value)
-        n = n + 2
-      else
-        m = m + 1
-        gone[m] = item
-      end
+      n, m = Write.item(set, n, gone, m, item, state.items[item])
     end
     if state.schema ~= Library.schema then
       set[n + 1], set[n + 2] = '@schema', Library.schema

@@ -5,6 +5,7 @@
 --
 -- A text is among the items when the state is loaded. From then on who works with it has it, and says how it is had whole: source(item).
 -- The log has no clock; what has to be known of the time stands in the texts.
+--#include shared/write.lua
 local Texts = {}
 do
   local ENTRIES, LONG = 256, 4096
@@ -126,14 +127,7 @@ do
   -- gone, and begins the log anew.
   function Texts.whole(texts, set, n, gone, m)
     for _, item in ipairs(texts.concerned) do
-      local text = texts.sources[item](item)
-      if text then
-        set[n + 1], set[n + 2] = item, cmsgpack.pack(text)
-        n = n + 2
-      else
-        m = m + 1
-        gone[m] = item
-      end
+      n, m = Write.item(set, n, gone, m, item, texts.sources[item](item))
     end
     begin(texts, texts.round + 1)
     texts.logged = 0

@@ -97,7 +97,7 @@ func exprOf(v any) (site.Expr, error) {
 }
 
 func chainOf(def *chainDef) (*site.Chain, error) {
-	ch := &site.Chain{Name: "r", MaxDepth: def.MaxDepth, Every: true}
+	ch := &site.Chain{Name: "r", MaxDepth: def.MaxDepth, Tells: true}
 	for _, n := range def.Nodes {
 		node := site.ChainNode{ID: n.ID, Kind: n.Kind, Priority: n.Priority, Next: n.Next, All: n.Mode == "all"}
 		var err error
