@@ -25,9 +25,11 @@ store {
 	a.eventually("the peak is shaved", func() error { return aboutSetpoint(plant, 30, 1.5) })
 
 	const key = "v:{bakery}:epoch"
+	cluster.Silence(t, luatest.Dead)
 	cluster.Home(t, key).Kill()
 	a.moreFrames(10)
 	successor := cluster.Home(t, key)
+	cluster.Silence(t, luatest.Alive)
 	setLoad(t, plant, 115)
 	a.eventually("the peak is shaved after the failover", func() error { return aboutSetpoint(plant, 35, 1.5) })
 

@@ -161,8 +161,10 @@ func TestClusterFailsOver(t *testing.T) {
 
 	first := c.Home(t, s.keys.epoch)
 	replicated(t, first)
+	c.Silence(t, luatest.Dead)
 	first.Kill()
 	f.give(100)
+	c.Silence(t, luatest.Alive)
 	second := c.Home(t, s.keys.epoch)
 	if second == first {
 		t.Fatal("the master that was killed has the keys")
@@ -182,6 +184,8 @@ func TestClusterFailsOver(t *testing.T) {
 		return strings.Contains(first.Info(ctx, "replication").Val(), "master_link_status:up")
 	})
 	replicated(t, second)
+	// A try that was not voted for is made again after four times this.
+	c.Silence(t, luatest.Dead)
 	eventually(t, "the first master has the keys again", func() bool {
 		// It is refused, or not voted for, while the nodes don't all know who is whose replica.
 		if err := first.ClusterFailover(ctx).Err(); err != nil {
@@ -189,6 +193,7 @@ func TestClusterFailsOver(t *testing.T) {
 		}
 		return c.Home(t, s.keys.epoch) == first
 	})
+	c.Silence(t, luatest.Alive)
 	if err := first.FunctionDelete(ctx, Models+testSuffix).Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -212,8 +217,11 @@ func TestSentinelsFailOver(t *testing.T) {
 	ctx := deadline(t)
 	f.give(100)
 	replicated(t, w.Master)
+	w.Silence(t, luatest.Dead)
 	w.Master.Kill()
 	f.give(100)
+	w.Silence(t, luatest.Alive)
+	w.Content(t)
 	f.expect("after a failover")
 	if !hasLibraries(ctx, w.Replica) {
 		t.Error("the replica that took over has not all libraries")

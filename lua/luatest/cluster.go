@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,8 +21,13 @@ type Node struct {
 	args    []string
 }
 
-// nodeTimeout is how long a node of a cluster may be silent before the others take it for dead: 2 s.
-const nodeTimeout = "2000"
+// Dead is how long a server that is watched may be silent before it is taken for dead, when a test wants that. Alive is what
+// no pause of a busy machine reaches: without a test's word nothing fails over, least of all to a server that has just
+// returned and lacks the newest data.
+const (
+	Dead  = 2 * time.Second
+	Alive = 60 * time.Second
+)
 
 // Port is an address of the loopback on which nobody listens.
 func Port(t testing.TB) string {
@@ -71,7 +77,7 @@ func StartCluster(t testing.TB, replicas bool) Cluster {
 	for range count {
 		// The bus gets a free port too: the default one may be beyond 65535.
 		bus := portOf(Port(t))
-		n := StartNode(t, "--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", nodeTimeout,
+		n := StartNode(t, "--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", millis(Alive),
 			"--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0")
 		n.bus = bus
 		c = append(c, n)
@@ -118,6 +124,19 @@ func StartCluster(t testing.TB, replicas bool) Cluster {
 	return c
 }
 
+// Silence says how long a node may be silent before the others take it for dead: Alive at first.
+func (c Cluster) Silence(t testing.TB, d time.Duration) {
+	t.Helper()
+	for _, n := range c {
+		// One that was killed begins with Alive again.
+		if err := n.ConfigSet(context.Background(), "cluster-node-timeout", millis(d)).Err(); err != nil && n.running() {
+			t.Fatal(err)
+		}
+	}
+}
+
+func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
 // Addresses are those of all nodes.
 func (c Cluster) Addresses() []string {
 	var out []string
@@ -162,6 +181,7 @@ type Sentinels struct {
 	// Master is the one that began as it; Replica the other.
 	Master, Replica *Node
 	Addresses       []string
+	sentinels       []*Node
 }
 
 // SentinelMaster is the name under which the Sentinels know the master.
@@ -177,14 +197,13 @@ func StartSentinels(t testing.TB) Sentinels {
 	wait(ctx, t, "the replica follows", func() bool {
 		return strings.Contains(s.Replica.Info(ctx, "replication").Val(), "master_link_status:up")
 	})
-	var nodes []*Node
 	for range 3 {
 		n := startSentinel(t, s.Master.Address)
-		nodes = append(nodes, n)
+		s.sentinels = append(s.sentinels, n)
 		s.Addresses = append(s.Addresses, n.Address)
 	}
 	wait(ctx, t, "the Sentinels know each other", func() bool {
-		for _, n := range nodes {
+		for _, n := range s.sentinels {
 			reply, err := n.Do(ctx, "SENTINEL", "CKQUORUM", SentinelMaster).Text()
 			others, _ := n.Do(ctx, "SENTINEL", "SENTINELS", SentinelMaster).Slice()
 			replicas, _ := n.Do(ctx, "SENTINEL", "REPLICAS", SentinelMaster).Slice()
@@ -197,6 +216,33 @@ func StartSentinels(t testing.TB) Sentinels {
 	return s
 }
 
+// Silence says how long a server may be silent before it is taken for dead: Alive at first.
+func (s Sentinels) Silence(t testing.TB, d time.Duration) {
+	t.Helper()
+	for _, n := range s.sentinels {
+		if err := n.Do(context.Background(), "SENTINEL", "SET", SentinelMaster, "down-after-milliseconds", millis(d)).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Content waits until all Sentinels find the master, whichever it is, well, and have nothing under way.
+func (s Sentinels) Content(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	wait(ctx, t, "the Sentinels find the master well", func() bool {
+		for _, n := range s.sentinels {
+			master, err := n.Do(ctx, "SENTINEL", "MASTER", SentinelMaster).Result()
+			told, _ := master.(map[any]any)
+			if err != nil || told["flags"] != "master" {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // startSentinel starts a Sentinel. It keeps what it knows in its configuration, a file of its own.
 func startSentinel(t testing.TB, master string) *Node {
 	t.Helper()
@@ -204,8 +250,8 @@ func startSentinel(t testing.TB, master string) *Node {
 	s := newServer(t)
 	config := filepath.Join(s.Dir, "sentinel.conf")
 	text := fmt.Sprintf("port %[1]s\nbind 127.0.0.1\nunixsocket %[2]s\ndir %[3]s\nsentinel monitor %[4]s 127.0.0.1 %[5]s 2\n"+
-		"sentinel down-after-milliseconds %[4]s 1000\nsentinel failover-timeout %[4]s 5000\n",
-		portOf(address), s.Socket, s.Dir, SentinelMaster, portOf(master))
+		"sentinel down-after-milliseconds %[4]s %[6]s\nsentinel failover-timeout %[4]s 5000\n",
+		portOf(address), s.Socket, s.Dir, SentinelMaster, portOf(master), millis(Alive))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

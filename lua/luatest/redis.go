@@ -66,6 +66,9 @@ func (s *Server) Kill() {
 	s.cmd.Wait()
 }
 
+// running says whether the server was started and not killed.
+func (s *Server) running() bool { return s.cmd.ProcessState == nil }
+
 // Return starts a server that was killed on its own files.
 func (s *Server) Return(t testing.TB, args ...string) {
 	t.Helper()
