@@ -22,24 +22,27 @@ import (
 var directivePattern = regexp.MustCompile(`^--#(\w+)\s+(\S+)(?:\s+(no-writes))?\s*$`)
 
 // Redis gives nothing but the global redis to a library while it loads it. So the sources stand in a function that is run
-// at the first call, and may begin with "local floor = math.floor". The text has the library's and Redis' name, the
-// declarations of the functions, and the sources.
+// at the first call, and may begin with "local floor = math.floor". Redis' globals lie behind the metatable of an empty table,
+// which makes each use of one the work of a short function: the sources have them as local variables. The text has the
+// library's and Redis' name, the declarations of the functions, and the sources.
 const template = `#!lua name=%[1]s
 -- Voltage library %[2]s, version %[3]s, hash %[4]s
 local Library = { name = '%[2]s', version = '%[3]s', hash = '%[4]s', schema = %[5]d, suffix = '%[6]s', functions = {}, migrations = {} }
-local open, opened
+local open, try
 local function run(name, keys, args)
-  if not opened then
+  if not try then
     open()
-    opened = true
+    try = pcall
   end
   Library.refusal = nil
-  local ok, reply = pcall(Library.functions[name], keys, args)
+  local ok, reply = try(Library.functions[name], keys, args)
   if ok then return reply end
   if Library.refusal then return redis.error_reply(Library.refusal) end
   return redis.error_reply('FAILED ' .. name .. ': ' .. tostring(type(reply) == 'table' and reply.err or reply))
 end
 %[7]sfunction open()
+local redis, cmsgpack, cjson, struct, string, table, math = redis, cmsgpack, cjson, struct, string, table, math
+local pcall, type, tostring, tonumber, ipairs, pairs, next, select, unpack = pcall, type, tostring, tonumber, ipairs, pairs, next, select, unpack
 %[8]send
 `
 

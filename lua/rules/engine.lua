@@ -94,12 +94,13 @@ do
     if rule.dirty then save(site, rule) end
   end
 
-  -- after is settle for a flow.
+  -- after is settle for a flow: where something has to be written, and where rule.follow says that it is needed at the next frame.
   local function after(site, rule)
     if rule.s.run then
       rule.s.run = nil
       rule.dirty = true
     end
+    rule.follow = rule.deadline ~= nil
     if rule.deadline then Timers.set(site.timers, rule.name, rule.deadline(rule)) end
     if rule.dirty then save(site, rule) end
   end
@@ -119,7 +120,7 @@ do
   function Engine.failed(site, rule, t, problem)
     local s = rule.s
     rule.errors = rule.errors + 1
-    s.run = (s.run or 0) + 1
+    s.run, rule.follow = (s.run or 0) + 1, true
     Engine.hush(rule, NEVER)
     local text = type(problem) == 'table' and problem.err or tostring(problem)
     s.problem = string.sub(text, 1, LONGEST)
@@ -364,7 +365,7 @@ do
         local ok, problem
         if rule.take then -- as evaluate does it, in less calls: a flow takes every frame
           ok, problem = pcall(rule.take, t, i)
-          if ok and (rule.dirty or rule.deadline or rule.s.run) then ok, problem = pcall(after, site, rule) end
+          if ok and (rule.dirty or rule.follow) then ok, problem = pcall(after, site, rule) end
         else
           ok, problem = pcall(evaluate, site, rule, t, i)
         end

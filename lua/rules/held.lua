@@ -51,7 +51,7 @@ do
     -- source is the text of a chunk, by the name of its item.
     local function source(item)
       local chunk = tonumber(string.match(item, '@(%d+)$'))
-      if chunk == newest and filled > 0 then return table.concat(rows) end
+      if chunk == newest and filled > 0 then return table.concat(rows, '', 1, filled) end
       return texts[chunk]
     end
 
@@ -129,8 +129,8 @@ do
     -- fill ends the chunk that is full now.
     local function fill()
       for k = 1, #columns do columns[k].fill(newest) end
-      texts[newest] = table.concat(rows)
-      newest, rows, filled = newest + 1, {}, 0
+      texts[newest] = table.concat(rows, '', 1, filled)
+      newest, filled = newest + 1, 0
       append = Texts.appender(log, key(newest), bytes, source)
       while tail - head > MOST do pop() end
     end
@@ -140,6 +140,11 @@ do
     -- add takes a frame. What is older than a limit goes before.
     function h.add(t, row, limit)
       if limit then
+        if oldest < limit and pop_one and head + 1 < ends then -- as pop does it, in less calls: mostly one goes as one comes
+          pop_one()
+          head, at = head + 1, at + width
+          oldest = unfolded[at]
+        end
         while oldest < limit do pop() end
       end
       local frame

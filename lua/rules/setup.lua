@@ -78,6 +78,7 @@ do
     if rule.flow then
       if rule.flow.load then rule.flow.load(site, rule, kept) end
       rule.deadline = rule.flow.deadline
+      rule.follow = rule.deadline ~= nil or s.run ~= nil
       rule.take = rule.take or function(t, i, by) rule.flow.take(site, rule, t, i, by) end
     end
     if fresh and rule.flow then Engine.save(site, rule) end

@@ -114,24 +114,28 @@ do
 
   local function set(site, rule, at) Timers.set(site.timers, rule.name, at) end
 
-  -- takers make of a rule what its kind of window does with a frame.
+  -- takers make of a rule and its reader what its kind of window does with a frame of device i.
   local takers = {}
 
-  function takers.tumbling(site, rule)
-    return function(t, row)
+  function takers.tumbling(site, rule, read)
+    return function(t, i)
+      local row = read(i)
+      if not row then return end
       rule.held.add(t, row)
       if not ends(site, rule) then set(site, rule, (floor(t / rule.size) + 1) * rule.size) end
     end
   end
 
-  function takers.hopping(site, rule)
-    return function(t, row)
+  function takers.hopping(site, rule, read)
+    return function(t, i)
+      local row = read(i)
+      if not row then return end
       rule.held.add(t, row)
       if not ends(site, rule) then set(site, rule, (floor(t / rule.every) + 1) * rule.every) end
     end
   end
 
-  function takers.sliding(site, rule)
+  function takers.sliding(site, rule, read)
     local add, rows, having, readers, younger = rule.held.add, rule.held.rows, rule.having, rule.readers, rule.size - 1
     local on, give, acts_on = rule.s.on, rule.give, rule.acts_on
     local last -- what was put out last, if having may hold the next one back
@@ -146,7 +150,9 @@ do
     end
 
     if on then note() end
-    return function(t, row)
+    return function(t, i)
+      local row = read(i)
+      if not row then return end
       add(t, row, t - younger)
       if on and rows() == 1 then rests() end -- the frames before it left unseen
       if having and not having(readers) then
@@ -164,17 +170,21 @@ do
     end
   end
 
-  function takers.session(site, rule)
-    return function(t, row)
+  function takers.session(site, rule, read)
+    return function(t, i)
+      local row = read(i)
+      if not row then return end
       rule.held.add(t, row)
       set(site, rule, t + rule.gap)
     end
   end
 
-  function takers.count(site, rule)
+  function takers.count(site, rule, read)
     local held, count = rule.held, rule.count
     local every = rule.count_every > 0 and rule.count_every or count
-    return function(t, row)
+    return function(t, i)
+      local row = read(i)
+      if not row then return end
       held.add(t, row)
       held.newest(count)
       local n = held.number()
@@ -182,9 +192,11 @@ do
     end
   end
 
-  function takers.state(site, rule)
+  function takers.state(site, rule, read)
     local s, held = rule.s, rule.held
-    return function(t, row)
+    return function(t, i)
+      local row = read(i)
+      if not row then return end
       if not s.open then
         if not rule.begin() then return end
         s.open, rule.dirty = true, true
@@ -204,27 +216,18 @@ do
     end
   end
 
-  -- reader makes the function that gives a frame's values, or nothing when where does not let it in.
+  -- reader makes the function that gives the values of a frame of device i, or nothing when where does not let it in, or there is none.
   local function reader(rule)
     local where, values, row = rule.where, rule.values, {}
     local n, first = #values, values[1]
-    return function()
-      if where and not where() then return nil end
+    return function(i)
+      if not i or where and not where() then return nil end
       if n == 1 then
         row[1] = first() or NAN
       else
         for k = 1, n do row[k] = values[k]() or NAN end
       end
       return row
-    end
-  end
-
-  -- taker makes of a rule what it does with a frame.
-  local function taker(site, rule)
-    local read, take = reader(rule), takers[rule.window](site, rule)
-    return function(t, i)
-      local row = i and read()
-      if row then take(t, row) end
     end
   end
 
@@ -236,7 +239,7 @@ do
     local give = giver(beside, setmetatable({ readers = readers }, { __index = rule }))
     local t = site.clock
     return function()
-      local row = read()
+      local row = read(true)
       if not row then return end
       t = t + 1
       held.add(t, row, t - SOME)
@@ -284,6 +287,6 @@ do
     rule.acts_on = rule.tells or #rule.set > 0 or #rule.again > 0
     rule.give = giver(site, rule)
     if rule.s.on then rule.fired = rule.held.last() or rule.fired end
-    rule.take = taker(site, rule)
+    rule.take = takers[rule.window](site, rule, reader(rule))
   end
 end

@@ -61,7 +61,8 @@ do
 
   -- take puts a frame's values into v, nil where the quality is bad, and sets v.known; v.bad lists the slots that are nil when
   -- others are not. A frame of another point table, or none, makes all unknown. Where the program asks for ages, v.t is the
-  -- frame's source time in ms; where it asks for qualities, v.qualities has a byte of each slot.
+  -- frame's source time in ms; where it asks for qualities, v.qualities has a byte of each slot. What is not so is false: to set
+  -- a key to nil that is not there may cost as much as a new one, and at each frame.
   function Frame.take(layout, v, packed)
     if layout.graded then
       local fits = packed and Frame.fits(layout, packed)
@@ -70,7 +71,7 @@ do
     if not packed or not Frame.fits(layout, packed) then
       for _, slot in ipairs(layout.used) do v[slot] = nil end
       v.known = #layout.used == 0
-      v.bad, v.t = nil, nil
+      v.bad, v.t = false, nil
       return
     end
     if layout.aged then v.t = struct.unpack('<d', packed, 9) end
@@ -79,13 +80,13 @@ do
       if not v.silent then
         for _, slot in ipairs(layout.used) do v[slot] = nil end
       end
-      v.known, v.bad, v.silent = #layout.used == 0, nil, true
+      v.known, v.bad, v.silent = #layout.used == 0, false, true
       return
     end
-    v.silent = nil
+    v.silent = false
     layout.read(v, packed)
     if byte(packed, 2) % 2 == FLAG_KNOWN then
-      v.known, v.bad = true, nil
+      v.known, v.bad = true, false
       return
     end
     local used, quality, bad, n = layout.used, layout.quality, {}, 0
@@ -99,7 +100,7 @@ do
       end
     end
     v.known = n == 0
-    v.bad = n > 0 and n < #used and bad or nil
+    v.bad = n > 0 and n < #used and bad
   end
 
   -- point reads one numeric slot of a packed frame: value (nil when bad), class (good, uncertain or bad), reason (text, or
