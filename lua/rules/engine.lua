@@ -362,9 +362,10 @@ do
     for k = 1, n do
       local rule = rules[k]
       if rule ~= last and rule.active then
+        local take = rule.take
         local ok, problem
-        if rule.take then -- as evaluate does it, in less calls: a flow takes every frame
-          ok, problem = pcall(rule.take, t, i)
+        if take then -- as evaluate does it, in less calls: a flow takes every frame
+          ok, problem = pcall(take, t, i)
           if ok and (rule.dirty or rule.follow) then ok, problem = pcall(after, site, rule) end
         else
           ok, problem = pcall(evaluate, site, rule, t, i)
