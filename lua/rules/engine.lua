@@ -280,8 +280,8 @@ do
     end
   end
 
-  -- gather lists the rules that device i's frame at t has something to do for: each whose verdict is not the one seen last,
-  -- and each that acts again. It is the only work for the many rules of which nothing is new.
+  -- gather lists the rules, but for flows, that device i's frame at t has something to do for: each whose verdict is not the one seen
+  -- last, and each that acts again. It is the only work for the many rules of which nothing is new.
   local function gather(site, i, t)
     local D = site.D
     local values = D[i]
@@ -298,9 +298,6 @@ do
     end
     local list = swept and site.singles[i] or site.lists[i]
     for k = 1, #list do ask(D, list[k]) end
-    local flows = site.flows[i]
-    local n = #pending
-    for k = 1, #flows do pending[n + k] = flows[k] end
     local awake = wakeful(site, i)
     for k = 1, #awake do
       if t >= awake[k].renew then pending[#pending + 1] = awake[k] end
@@ -354,10 +351,15 @@ do
     site.taken[i] = site.taken[i] + 1
     site.evaluated = site.evaluated + #site.lists[i] + #site.flows[i]
     gather(site, i, t)
-    local rules = pending
-    local n = #rules
-    if n == 0 then return end
-    if n > 1 then table.sort(rules, by_rank) end
+    local rules, flows = pending, site.flows[i]
+    local n, more = #rules, #flows
+    if n == 0 then
+      rules, n = flows, more
+    else
+      for k = 1, more do rules[n + k] = flows[k] end
+      n = n + more
+      if n > 1 then table.sort(rules, by_rank) end
+    end
     local last
     for k = 1, n do
       local rule = rules[k]

@@ -220,13 +220,16 @@ do
   local function reader(rule)
     local where, values, row = rule.where, rule.values, {}
     local n, first = #values, values[1]
+    if n == 1 and not where then -- as it is mostly
+      return function(i)
+        if not i then return nil end
+        row[1] = first() or NAN
+        return row
+      end
+    end
     return function(i)
       if not i or where and not where() then return nil end
-      if n == 1 then
-        row[1] = first() or NAN
-      else
-        for k = 1, n do row[k] = values[k]() or NAN end
-      end
+      for k = 1, n do row[k] = values[k]() or NAN end
       return row
     end
   end
