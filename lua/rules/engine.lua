@@ -349,11 +349,14 @@ do
   -- take evaluates the rules that a device's frame concerns, in the order of the program. Who is called runs right behind its caller.
   function Engine.take(site, i, t)
     site.taken[i] = site.taken[i] + 1
-    site.evaluated = site.evaluated + #site.lists[i] + #site.flows[i]
+    local flows = site.flows[i]
+    local more = #flows
+    site.evaluated = site.evaluated + #site.lists[i] + more
     gather(site, i, t)
-    local rules, flows = pending, site.flows[i]
-    local n, more = #rules, #flows
+    local rules = pending
+    local n = #rules
     if n == 0 then
+      if more == 0 then return end
       rules, n = flows, more
     else
       for k = 1, more do rules[n + k] = flows[k] end

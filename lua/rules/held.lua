@@ -95,7 +95,7 @@ do
     local function trim()
       for chunk = low, floor(head / size) - 1 do
         texts[chunk] = nil
-        Texts.drop(log, key(chunk))
+        log.drop(key(chunk))
       end
       low = floor(head / size)
     end
@@ -131,7 +131,7 @@ do
       for k = 1, #columns do columns[k].fill(newest) end
       texts[newest] = table.concat(rows, '', 1, filled)
       newest, filled = newest + 1, 0
-      append = Texts.appender(log, key(newest), bytes, source)
+      append = log.appender(key(newest), bytes, source)
       while tail - head > MOST do pop() end
     end
 
@@ -207,7 +207,7 @@ do
         local text = items[item]
         texts[chunk], items[item] = text, nil
         stop = chunk * size + #text / bytes
-        Texts.own(log, item, source)
+        log.own(item, source)
       end
       if #chunks > 0 then
         head = max(head, low * size, stop - MOST, stop - (rule.window == 'count' and rule.count or MOST))
@@ -233,7 +233,7 @@ do
         end
       end
       newest, filled = floor(tail / size), tail % size
-      append = Texts.appender(log, key(newest), bytes, source)
+      append = log.appender(key(newest), bytes, source)
       for n = 1, filled do rows[n] = string.sub(texts[newest], (n - 1) * bytes + 1, n * bytes) end
     end
 

@@ -36,7 +36,7 @@ do
         State.put(site.state, item, nil)
       else
         site.state.items[item] = nil
-        Texts.drop(site.state.texts, item)
+        site.state.texts.drop(item)
       end
     end
   end

@@ -17,7 +17,7 @@ do
     local function load()
       text = items[item]
       items[item] = nil
-      Texts.own(log, item, source)
+      log.own(item, source)
       if not text then return end
       local t
       t, rows = struct.unpack('<dd', text)
@@ -38,14 +38,14 @@ do
         column.add(row[k])
         text = text .. numbers(column.kept())
       end
-      Texts.replace(log, item, text, source)
+      log.replace(item, text, source)
     end
 
     function h.clear()
       rows = 0
       for _, column in ipairs(columns) do column.clear() end
       text = nil
-      Texts.drop(log, item)
+      log.drop(item)
     end
 
     function h.rows() return rows end

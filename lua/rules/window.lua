@@ -250,7 +250,7 @@ do
         beside.given = {}
         give(t)
       end
-      beside.state.texts.logged = 0
+      beside.state.texts.forget()
     end
   end
 

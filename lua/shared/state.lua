@@ -64,7 +64,7 @@ do
       table.sort(names)
       for _, item in ipairs(names) do
         if type(state.items[item]) == 'string' then
-          Texts.take(state.texts, item, state.items)
+          state.texts.take(item)
         else
           State.mark(state, item)
         end
@@ -99,16 +99,15 @@ do
   -- flush writes what was marked, with the clock, and what changed of texts.
   function State.flush(state, clock)
     local n, m, texts, migrated = 0, 0, state.texts, state.migrated
-    local changed = texts.logged > 0
+    local changed, field, entry = false, nil, nil
+    if texts.entry then changed, field, entry = texts.entry() end
     if state.order[1] or migrated or changed and state.schema ~= Library.schema then
       n, m = list_marked(state, clock)
       state.migrated = nil
     end
     if changed or migrated then
-      local field, entry
-      if not migrated then field, entry = Texts.entry(texts) end
-      if not field then
-        n, m = Texts.whole(texts, set, n, gone, m)
+      if migrated or not field then
+        n, m = texts.whole(set, n, gone, m)
       elseif n + m == 0 then
         redis.call('HSET', state.key, field, entry)
         return

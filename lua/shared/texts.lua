@@ -21,117 +21,126 @@ do
   -- is_log tells whether a field of the hash is the log's.
   function Texts.is_log(field) return field == '@log' or string.find(field, '^@log:') ~= nil end
 
-  local function begin(texts, round)
-    texts.round, texts.head, texts.entries = round, string.format('%d ', round), 0
-    texts.sources, texts.concerned = {}, {}
-  end
-
-  local function concern(texts, item, source)
-    if not texts.sources[item] then texts.concerned[#texts.concerned + 1] = item end
-    texts.sources[item] = source
-  end
-
-  local function add(texts, said, bytes)
-    local log, n = texts.log, texts.logged
-    log[n + 1], log[n + 2] = said, bytes
-    texts.logged = n + 2
-  end
-
-  -- appender makes the function that adds to a text, so many bytes each time.
-  function Texts.appender(texts, item, length, source)
-    local said, round = record(APPEND, item, length), nil
-    return function(bytes)
-      if texts.round ~= round then
-        round = texts.round
-        concern(texts, item, source)
-      end
-      local log, n = texts.log, texts.logged
-      log[n + 1], log[n + 2] = said, bytes
-      texts.logged = n + 2
-    end
-  end
-
-  -- replace puts another text in the place of one, or of none.
-  function Texts.replace(texts, item, bytes, source)
-    concern(texts, item, source)
-    add(texts, record(REPLACE, item, #bytes), bytes)
-  end
-
   local function nothing() return nil end
 
-  function Texts.drop(texts, item)
-    concern(texts, item, nothing)
-    add(texts, record(DROP, item, 0), '')
-  end
-
-  -- take makes a text of the items one that is written whole with the next change.
-  function Texts.take(texts, item, items)
-    concern(texts, item, function() return items[item] end)
-  end
-
-  -- own says who has a text from now on.
-  function Texts.own(texts, item, source)
-    if texts.sources[item] then texts.sources[item] = source end
-  end
-
-  -- read applies an entry to the items.
-  local function read(texts, entry, at, items, source)
-    while at <= #entry do
-      local kind = string.sub(entry, at, at)
-      local named, length = struct.unpack('<I4I4', entry, at + 1)
-      local item = string.sub(entry, at + 9, at + 8 + named)
-      local bytes = string.sub(entry, at + 9 + named, at + 8 + named + length)
-      at = at + 9 + named + length
-      if kind == DROP then
-        items[item] = nil
-      else
-        items[item] = (kind == APPEND and items[item] or '') .. bytes
-      end
-      concern(texts, item, source)
-    end
-  end
-
-  -- load makes the texts of items, to which it applies the log, and which come from the fields of the hash.
+  -- load makes the texts of items, to which it applies the log, and which come from the fields of the hash. Some of what it makes runs at
+  -- each frame, so it keeps to local variables.
   function Texts.load(fields, items)
-    local texts = { log = {}, logged = 0 }
-    begin(texts, tonumber(fields['@log'] or '0'))
-    local head = texts.head
-    local function source(item) return items[item] end
+    local log, logged = {}, 0             -- what changed in this call: a record and its bytes, so many in all
+    local round, head, entries            -- which log it is, how its entries begin, and how many it has
+    local sources, concerned              -- who has the texts that the log concerns, by item, and these in order
+
+    local function begin(number)
+      round, head, entries = number, string.format('%d ', number), 0
+      sources, concerned = {}, {}
+    end
+
+    local h = {}
+    local new_entry
+
+    local function concern(item, source)
+      h.entry = new_entry
+      if not sources[item] then concerned[#concerned + 1] = item end
+      sources[item] = source
+    end
+
+    local function add(said, bytes)
+      log[logged + 1], log[logged + 2] = said, bytes
+      logged = logged + 2
+    end
+
+    -- appender makes the function that adds to a text, so many bytes each time.
+    function h.appender(item, length, source)
+      local said, told = record(APPEND, item, length), nil
+      return function(bytes)
+        if told ~= round then
+          told = round
+          concern(item, source)
+        end
+        log[logged + 1], log[logged + 2] = said, bytes
+        logged = logged + 2
+      end
+    end
+
+    -- replace puts another text in the place of one, or of none.
+    function h.replace(item, bytes, source)
+      concern(item, source)
+      add(record(REPLACE, item, #bytes), bytes)
+    end
+
+    function h.drop(item)
+      concern(item, nothing)
+      add(record(DROP, item, 0), '')
+    end
+
+    local function source_of_items(item) return items[item] end
+
+    -- take makes a text of the items one that is written whole with the next change.
+    function h.take(item) concern(item, source_of_items) end
+
+    -- own says who has a text from now on.
+    function h.own(item, source)
+      if sources[item] then sources[item] = source end
+    end
+
+    -- entry makes of the changes a new entry of the log. It tells whether there were any, and gives the entry's field and text, or nothing
+    -- when there are enough of them. There is no h.entry as long as there are no texts.
+    function new_entry()
+      if logged == 0 then return false end
+      local count, n = logged, entries + 1
+      logged = 0
+      if n > ENTRIES then return true end
+      local text
+      if count == 2 then
+        text = head .. log[1] .. log[2]
+      else
+        text = head .. table.concat(log, '', 1, count)
+        if count > KEPT then log = {} end
+        if #text > LONG then return true end
+      end
+      entries = n
+      return true, NAMES[n], text
+    end
+
+    -- whole lists the texts that the log concerns, and those that were taken, behind the n fields and values in set and the m fields in
+    -- gone, and begins the log anew.
+    function h.whole(set, n, gone, m)
+      for _, item in ipairs(concerned) do
+        n, m = Write.item(set, n, gone, m, item, sources[item](item))
+      end
+      begin(round + 1)
+      logged = 0
+      set[n + 1], set[n + 2] = '@log', tostring(round)
+      return n + 2, m
+    end
+
+    -- forget drops the changes of this call.
+    function h.forget() logged = 0 end
+
+    -- read applies an entry to the items.
+    local function read(entry, at)
+      while at <= #entry do
+        local kind = string.sub(entry, at, at)
+        local named, length = struct.unpack('<I4I4', entry, at + 1)
+        local item = string.sub(entry, at + 9, at + 8 + named)
+        local bytes = string.sub(entry, at + 9 + named, at + 8 + named + length)
+        at = at + 9 + named + length
+        if kind == DROP then
+          items[item] = nil
+        else
+          items[item] = (kind == APPEND and items[item] or '') .. bytes
+        end
+        concern(item, source_of_items)
+      end
+    end
+
+    begin(tonumber(fields['@log'] or '0'))
     for n = 1, ENTRIES do
       local entry = fields[NAMES[n]]
       if not entry or string.sub(entry, 1, #head) ~= head then break end
-      texts.entries = n
-      read(texts, entry, #head + 1, items, source)
+      entries = n
+      read(entry, #head + 1)
     end
-    return texts
-  end
-
-  -- entry makes a new entry of the log, its field and text, or nothing when there are enough of them.
-  function Texts.entry(texts)
-    local log, count, n = texts.log, texts.logged, texts.entries + 1
-    texts.logged = 0
-    if n > ENTRIES then return nil end
-    local text
-    if count == 2 then
-      text = texts.head .. log[1] .. log[2]
-    else
-      text = texts.head .. table.concat(log, '', 1, count)
-      if count > KEPT then texts.log = {} end
-      if #text > LONG then return nil end
-    end
-    texts.entries = n
-    return NAMES[n], text
-  end
-
-  -- whole lists the texts that the log concerns, and those that were taken, behind the n fields and values in set and the m fields in
-  -- gone, and begins the log anew.
-  function Texts.whole(texts, set, n, gone, m)
-    for _, item in ipairs(texts.concerned) do
-      n, m = Write.item(set, n, gone, m, item, texts.sources[item](item))
-    end
-    begin(texts, texts.round + 1)
-    texts.logged = 0
-    set[n + 1], set[n + 2] = '@log', tostring(texts.round)
-    return n + 2, m
+    return h
   end
 end
