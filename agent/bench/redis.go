@@ -19,8 +19,8 @@ import (
 	"github.com/voltage-edge/voltage/sdk/frame"
 )
 
-// shareRounds is how often what is compared is measured, in turn; the median counts.
-const shareRounds = 9
+// shareRounds is how often what is compared is measured, in turn; the median counts, of so many that a second of other work does not.
+const shareRounds = 27
 
 // share is a room in which the two are compared.
 type share struct{ *room }

@@ -76,6 +76,39 @@ do
     Effect.finish(site, rule, '', t, why)
   end
 
+  -- wakeful lists a device's rules that act again by time or at every frame while they are true; at says where in the list each is.
+  local function wakeful(site, i)
+    local list = site.awake[i]
+    if not list then
+      list = { at = {} }
+      for _, rule in ipairs(site.lists[i]) do
+        if rule.awake then
+          list[#list + 1] = rule
+          list.at[rule] = #list
+        end
+      end
+      site.awake[i] = list
+    end
+    return list
+  end
+
+  -- note_awake puts a rule on the lists of its devices, or takes it off.
+  local function note_awake(site, rule)
+    if not rule.active or rule.called then return end
+    for _, i in ipairs(rule.dev) do
+      local list = site.awake[i]
+      if list and rule.awake then
+        list[#list + 1] = rule
+        list.at[rule] = #list
+      elseif list then
+        local k, last = list.at[rule], #list
+        local moved = list[last]
+        list[k], list.at[moved] = moved, k
+        list[last], list.at[rule] = nil, nil
+      end
+    end
+  end
+
   -- settle is what follows each step: the deadline, and what has to be written.
   local function settle(site, rule, t)
     Timers.set(site.timers, rule.name, Condition.deadline(rule, t))
@@ -89,7 +122,7 @@ do
     local awake = rule.renew < huge
     if awake ~= rule.awake then
       rule.awake = awake
-      for _, i in ipairs(rule.dev) do site.awake[i] = nil end
+      note_awake(site, rule)
     end
     if rule.dirty then save(site, rule) end
   end
@@ -207,19 +240,6 @@ do
   end
 
   Engine.judge = judge
-
-  -- wakeful lists a device's rules that act again by time or at every frame while they are true.
-  local function wakeful(site, i)
-    local list = site.awake[i]
-    if not list then
-      list = {}
-      for _, rule in ipairs(site.lists[i]) do
-        if rule.awake then list[#list + 1] = rule end
-      end
-      site.awake[i] = list
-    end
-    return list
-  end
 
   -- The rules to be stepped for a frame, and where sweeps put their findings.
   local pending, found = {}, {}

@@ -6,6 +6,7 @@ do
   -- text makes a field's text of a value: numbers exactly, true and false as 1 and 0, nil as the empty text.
   local function text(value)
     local kind = type(value)
+    if kind == 'string' then return value end
     if kind == 'number' then return string.format('%.17g', value) end
     if kind == 'boolean' then return value and '1' or '0' end
     if value == nil then return '' end

@@ -38,9 +38,13 @@ do
 
   -- settle drops entries of the heap's top that were replaced or cleared.
   local function settle(timers)
-    local heap = timers.heap
-    while heap[1] and timers.live[heap[1].item] ~= heap[1] do pop(heap) end
-    return heap[1]
+    local heap, live = timers.heap, timers.live
+    local top = heap[1]
+    while top and live[top.item] ~= top do
+      pop(heap)
+      top = heap[1]
+    end
+    return top
   end
 
   -- load reads the deadlines that the sorted set has. rank(item) orders those of the same ms; an item without a rank is
@@ -89,7 +93,9 @@ do
 
   -- due takes out the earliest deadline at or before t: item and deadline, or nil.
   function Timers.due(timers, t)
-    local top = settle(timers)
+    local top = timers.heap[1]
+    if not top or top.at > t then return nil end -- nothing else is due, then, whether that one counts or not
+    top = settle(timers)
     if not top or top.at > t then return nil end
     Timers.set(timers, top.item, nil)
     return top.item, top.at
