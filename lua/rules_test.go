@@ -3,6 +3,7 @@ package lua_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sort"
 	"strings"
@@ -240,5 +241,50 @@ func TestRenewalsAreMarked(t *testing.T) {
 		if got[output] != want {
 			t.Errorf("%s: %s, expected %s", output, got[output], want)
 		}
+	}
+}
+
+// Rules that ask again while they are true come and go in any order: each asks at each frame as long as it is true, and no longer.
+func TestRulesThatAskAgainComeAndGo(t *testing.T) {
+	const rules, frames = 8, 200
+	var program strings.Builder
+	for k := range rules { // rule k is true while bit k of the value is set
+		fmt.Fprintf(&program, `{name='r%d', rev='1', dev={1}, when=function() return d1[1] %% %d >= %d end, on='while', initial='arm', unknown='hold',
+			priority=1, inputs={}, set={{output='o.r%d', constant=1, ttl_ms=3000}}},`, k, 2<<k, 1<<k, k)
+	}
+	s := newRuleSite(t, program.String())
+	random := rand.New(rand.NewPCG(1, 2))
+	var want []string
+	before := 0
+	for i := range frames {
+		value := random.IntN(1 << rules)
+		if i%10 > 6 {
+			value = before // nothing turns
+		}
+		at := int64(1000 * (i + 1))
+		s.frame(at, float64(value))
+		for k := range rules {
+			switch {
+			case value>>k&1 == 1:
+				want = append(want, fmt.Sprintf("%d rule.r%d=1", at, k))
+			case before>>k&1 == 1:
+				want = append(want, fmt.Sprintf("%d rule.r%d=", at, k))
+			}
+		}
+		before = value
+	}
+	var got []string
+	for _, e := range s.events() {
+		if strings.Contains(e, "=") {
+			got = append(got, e)
+		}
+	}
+	if !slices.Equal(got, want) {
+		for i := range want {
+			if i >= len(got) || got[i] != want[i] {
+				t.Fatalf("%d of %d requests, of which the one at %d is not %s: %v", len(got), len(want), i, want[i], got[max(i-3, 0):min(i+4, len(got))])
+			}
+		}
+		t.Fatalf("%d requests, expected %d", len(got), len(want))
 	}
 }
