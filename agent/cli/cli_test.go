@@ -2,7 +2,10 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -96,5 +99,32 @@ func TestExitCodes(t *testing.T) {
 		if code := Main(c.args, &out, &errs); code != c.code || !strings.Contains(errs.String(), c.says) {
 			t.Errorf("voltage %s gives code %d, expected %d with %q:\n%s", strings.Join(c.args, " "), code, c.code, c.says, errs.String())
 		}
+	}
+}
+
+func TestFmtLaysOutTheFileBehindALink(t *testing.T) {
+	dir := t.TempDir()
+	file, link := filepath.Join(dir, "of-the-site.hcl"), filepath.Join(dir, "site.hcl")
+	if err := errors.Join(os.WriteFile(file, []byte("site   \"a\" {\n}\n"), 0o640), os.Symlink(file, link)); err != nil {
+		t.Fatal(err)
+	}
+	run := func(want int, says string, args ...string) {
+		t.Helper()
+		var out, errs bytes.Buffer
+		if code := Main(append([]string{"fmt"}, args...), &out, &errs); code != want || out.String() != says {
+			t.Errorf("voltage fmt %v gives code %d and %q, expected %d and %q:\n%s", args, code, &out, want, says, &errs)
+		}
+	}
+	run(exitFailed, link+"\n", "--check", link)
+	run(0, link+"\n", link)
+	run(0, "", "--check", link)
+	b, err := os.ReadFile(file)
+	if err != nil || string(b) != "site \"a\" {\n}\n" {
+		t.Errorf("%q, %v", b, err)
+	}
+	info, err := os.Lstat(file)
+	to, lerr := os.Readlink(link)
+	if err != nil || info.Mode().Perm() != 0o640 || lerr != nil || to != file {
+		t.Errorf("mode %v, %v; the link leads to %q, %v", info.Mode(), err, to, lerr)
 	}
 }

@@ -2,9 +2,7 @@ package cli
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +13,7 @@ import (
 
 	"github.com/voltage-edge/voltage/agent/api"
 	"github.com/voltage-edge/voltage/agent/daemon"
+	"github.com/voltage-edge/voltage/agent/durable"
 	"github.com/voltage-edge/voltage/agent/site"
 )
 
@@ -171,15 +170,16 @@ func (e *environment) formatFile(name string, check bool) (bool, error) {
 	if check {
 		return true, nil
 	}
-	mode := fs.FileMode(0o644)
-	if info, err := os.Stat(name); err == nil {
-		mode = info.Mode().Perm()
-	}
-	tmp := name + ".fmt"
-	if err := os.WriteFile(tmp, out, mode); err != nil {
+	// The file itself is replaced, not a link to it.
+	path, err := filepath.EvalSymlinks(name)
+	if err != nil {
 		return false, err
 	}
-	return true, errors.Join(os.Rename(tmp, name))
+	info, err := os.Stat(path)
+	if err != nil {
+		return false, err
+	}
+	return true, durable.WriteFile(path, out, info.Mode().Perm())
 }
 
 func (e *environment) planCommand() *cobra.Command {

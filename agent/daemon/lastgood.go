@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/voltage-edge/voltage/agent/durable"
 	"github.com/voltage-edge/voltage/agent/site"
 )
 
@@ -135,7 +136,7 @@ func (l lastGood) write(g *goodSite) error {
 				f.Name = filepath.Base(name)
 			}
 			keep[f.Copy] = true
-			if err := writeSynced(filepath.Join(l.dir, f.Copy), files[name]); err != nil {
+			if err := durable.WriteFile(filepath.Join(l.dir, f.Copy), files[name], 0o600); err != nil {
 				return err
 			}
 			g.Files = append(g.Files, f)
@@ -149,7 +150,7 @@ func (l lastGood) write(g *goodSite) error {
 	if err != nil {
 		return err
 	}
-	if err := writeSynced(l.index(), append(b, '\n')); err != nil {
+	if err := durable.WriteFile(l.index(), append(b, '\n'), 0o600); err != nil {
 		return err
 	}
 	return l.prune(keep)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/voltage-edge/voltage/agent/durable"
 	"github.com/voltage-edge/voltage/agent/site"
 )
 
@@ -27,9 +28,6 @@ const (
 	ruleSuffix   = ".hcl.json"
 	switchesFile = "switches.json"
 )
-
-// unfinished begins the name of a file that is being written.
-const unfinished = ".new-"
 
 // madeRules are what the folder holds.
 type madeRules struct {
@@ -75,16 +73,6 @@ func (f ruleFiles) read() madeRules {
 	return m
 }
 
-// tidy removes what an agent left that was killed while it wrote.
-func (f ruleFiles) tidy() error {
-	left, err := filepath.Glob(filepath.Join(f.dir, unfinished+"*"))
-	errs := []error{err}
-	for _, path := range left {
-		errs = append(errs, os.Remove(path))
-	}
-	return errors.Join(errs...)
-}
-
 // additions are the rules, in the order of their files.
 func (m madeRules) additions() []site.Addition {
 	out := make([]site.Addition, 0, len(m.files))
@@ -109,7 +97,7 @@ func (m madeRules) clone() madeRules {
 // prepared is a change of the folder that can't fail any more but by a fault of the disk: it is written, but not in its place.
 type prepared struct {
 	files ruleFiles
-	put   map[string]string // by path: the file that takes its place
+	put   []durable.Replacement
 	gone  []string
 }
 
@@ -118,13 +106,13 @@ func (f ruleFiles) prepare(before, after madeRules) (*prepared, error) {
 	if err := os.MkdirAll(f.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of rules: %w", err)
 	}
-	p := &prepared{files: f, put: map[string]string{}}
+	p := &prepared{files: f}
 	put := func(path string, content []byte) error {
-		tmp, err := writeBeside(path, content)
+		r, err := durable.Prepare(path, content, 0o600)
 		if err != nil {
 			return fmt.Errorf("store the rule: %w", err)
 		}
-		p.put[path] = tmp
+		p.put = append(p.put, r)
 		return nil
 	}
 	for path, content := range after.files {
@@ -160,8 +148,8 @@ func (f ruleFiles) prepare(before, after madeRules) (*prepared, error) {
 // drop forgets the change.
 func (p *prepared) drop() error {
 	var errs []error
-	for _, tmp := range p.put {
-		errs = append(errs, os.Remove(tmp))
+	for _, r := range p.put {
+		errs = append(errs, r.Drop())
 	}
 	return errors.Join(errs...)
 }
@@ -169,42 +157,13 @@ func (p *prepared) drop() error {
 // finish puts the change in its place.
 func (p *prepared) finish() error {
 	var errs []error
-	for path, tmp := range p.put {
-		errs = append(errs, os.Rename(tmp, path))
+	for _, r := range p.put {
+		errs = append(errs, r.Finish())
 	}
 	for _, path := range p.gone {
 		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}
 	}
-	dir, err := os.Open(p.files.dir)
-	if err != nil {
-		return errors.Join(append(errs, err)...)
-	}
-	return errors.Join(append(errs, dir.Sync(), dir.Close())...)
-}
-
-// writeBeside writes a file, synced, that can be renamed to path.
-func writeBeside(path string, content []byte) (string, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), unfinished)
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return "", errors.Join(err, os.Remove(f.Name()))
-	}
-	return f.Name(), nil
-}
-
-// writeSynced puts a file in its place as a whole.
-func writeSynced(path string, content []byte) error {
-	tmp, err := writeBeside(path, content)
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return errors.Join(err, os.Remove(tmp))
-	}
-	return nil
+	return errors.Join(append(errs, durable.SyncFolder(p.files.dir))...)
 }

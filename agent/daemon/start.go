@@ -13,6 +13,7 @@ import (
 
 	"github.com/voltage-edge/voltage/agent/api"
 	"github.com/voltage-edge/voltage/agent/control"
+	"github.com/voltage-edge/voltage/agent/durable"
 	"github.com/voltage-edge/voltage/agent/intake"
 	"github.com/voltage-edge/voltage/agent/journal"
 	"github.com/voltage-edge/voltage/agent/plugin"
@@ -94,7 +95,7 @@ func (a *Agent) openSite(ctx context.Context) (checked *Checked, refused string,
 	}); err != nil {
 		return nil, "", err
 	}
-	if err := a.ruleFiles.tidy(); err != nil {
+	if err := durable.Tidy(a.ruleFiles.dir); err != nil {
 		a.log.Warn("can't remove what a change of rules left", "error", err)
 	}
 	a.origin = a.asWritten()

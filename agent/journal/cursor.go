@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/voltage-edge/voltage/agent/durable"
 )
 
 // Start says where a cursor that is new begins.
@@ -147,7 +149,7 @@ func (j *Journal) Cursors() ([]string, error) {
 	var names []string
 	for _, e := range entries {
 		name, err := url.PathUnescape(e.Name())
-		if err == nil && filepath.Ext(e.Name()) != ".new" {
+		if err == nil && !durable.Unfinished(e.Name()) {
 			names = append(names, name)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 
 	"github.com/prometheus/prometheus/tsdb/wlog"
+
+	"github.com/voltage-edge/voltage/agent/durable"
 )
 
 const pageSize = 32 << 10
@@ -207,29 +209,5 @@ func replaceFile(path string, content any) error {
 	if err != nil {
 		return err
 	}
-	tmp := path + ".new"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(tmp, path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(tmp))
-	}
-	return syncFolder(filepath.Dir(path))
-}
-
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return durable.WriteFile(path, b, 0o600)
 }

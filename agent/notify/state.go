@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/voltage-edge/voltage/agent/durable"
 	"github.com/voltage-edge/voltage/agent/notify/message"
 )
 
@@ -138,35 +139,11 @@ func writeState(path string, s *state) error {
 	if err == nil {
 		err = os.MkdirAll(filepath.Dir(path), 0o700)
 	}
-	var f *os.File
 	if err == nil {
-		f, err = os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	}
-	if err != nil {
-		return fmt.Errorf("keep the state of notifications: %w", err)
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(path+".new", path)
-	}
-	if err == nil {
-		err = syncFolder(filepath.Dir(path))
+		err = durable.WriteFile(path, b, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("keep the state of notifications: %w", err)
 	}
 	return nil
-}
-
-// syncFolder makes the names in a folder last over a loss of power.
-func syncFolder(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

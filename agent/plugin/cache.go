@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/voltage-edge/voltage/agent/durable"
 	"github.com/voltage-edge/voltage/sdk"
 	"github.com/voltage-edge/voltage/sdk/protocol"
 )
@@ -70,6 +71,6 @@ func (c cache) write(sum, name string, b []byte) {
 	}
 	path := c.file(sum, name)
 	if os.MkdirAll(filepath.Dir(path), 0o755) == nil {
-		_ = writeFile(path, b)
+		_ = durable.WriteFile(path, b, 0o600)
 	}
 }

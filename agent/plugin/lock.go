@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/voltage-edge/voltage/agent/durable"
 	"github.com/voltage-edge/voltage/sdk/protocol"
 )
 
@@ -126,22 +126,7 @@ func (l *Lock) Write() error {
 			platform.SetAttributeValue("sha256", cty.StringVal(x.SHA256))
 		}
 	}
-	return writeFile(l.Path, append([]byte(lockHeader), hclwrite.Format(f.Bytes())...))
-}
-
-// writeFile replaces a file, so that a reader sees the old or the new one.
-func writeFile(path string, content []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(content)
-	err = errors.Join(err, tmp.Chmod(0o644), tmp.Sync(), tmp.Close())
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return os.Rename(tmp.Name(), path)
+	return durable.WriteFile(l.Path, append([]byte(lockHeader), hclwrite.Format(f.Bytes())...), 0o644)
 }
 
 // ChecksumError is the error of an executable that is not the locked one.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/voltage-edge/voltage/agent/durable"
 	"github.com/voltage-edge/voltage/lua"
 )
 
@@ -83,7 +84,7 @@ func (a archive) write(e editions) error {
 	keep := map[string]bool{}
 	save := func(one edition) (edition, error) {
 		keep[filepath.Join(a.dir, one.file())] = true
-		err := writeFile(filepath.Join(a.dir, one.file()), []byte(one.Source))
+		err := durable.WriteFile(filepath.Join(a.dir, one.file()), []byte(one.Source), 0o600)
 		one.Source = ""
 		return one, err
 	}
@@ -103,7 +104,7 @@ func (a archive) write(e editions) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(a.index(name), append(b, '\n')); err != nil {
+	if err := durable.WriteFile(a.index(name), append(b, '\n'), 0o600); err != nil {
 		return err
 	}
 	files, err := filepath.Glob(filepath.Join(a.dir, name+"-*.lua"))

@@ -15,6 +15,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
+
+	"github.com/voltage-edge/voltage/agent/durable"
 )
 
 const (
@@ -98,7 +100,7 @@ func writePidFile(dir string, pid int, p place) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, pidName), b)
+	return durable.WriteFile(filepath.Join(dir, pidName), b, 0o600)
 }
 
 // startOf reads a process' start time. It fails when there is no such process.
@@ -187,26 +189,4 @@ func end(ctx context.Context, pid int, start uint64, log hclog.Logger) error {
 		}
 	}
 	return &Error{Problem: NotStarted, Doing: fmt.Sprintf("ending the leftover redis-server %d", pid), Cause: errors.New("it does not end"), Advice: "End it by hand"}
-}
-
-// writeFile replaces a file in one step.
-func writeFile(path string, b []byte) error {
-	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
-	if err != nil {
-		return err
-	}
-	_, err = temp.Write(b)
-	if e := temp.Sync(); err == nil {
-		err = e
-	}
-	if e := temp.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(temp.Name(), path)
-	}
-	if err != nil {
-		os.Remove(temp.Name())
-	}
-	return err
 }

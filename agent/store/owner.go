@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/voltage-edge/voltage/agent/durable"
 )
 
 const (
@@ -41,7 +43,7 @@ func agentID(dir string) (string, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		b = []byte(newEpoch())
 		if err = os.MkdirAll(dir, 0o700); err == nil {
-			err = writeFile(path, b)
+			err = durable.WriteFile(path, b, 0o600)
 		}
 	}
 	if err != nil {
