@@ -74,18 +74,15 @@ func (a *Agent) deviceStatus(_ string, s sdk.DeviceStatus) {
 
 // journalTable is what the slots of a device's frames mean, for the journal.
 func journalTable(d *site.Device) journal.Table {
-	t := journal.Table{Device: d.Name}
-	for _, p := range d.Points {
-		c := journal.Column{Name: p.Name, Unit: p.Unit, Bool: p.Bool}
-		switch {
-		case !p.Readable:
-		case p.Text:
-			t.Texts = append(t.Texts, c)
-		default:
-			t.Numbers = append(t.Numbers, c)
+	numbers, texts := d.Slots()
+	columns := func(points []*site.Point) []journal.Column {
+		var out []journal.Column
+		for _, p := range points {
+			out = append(out, journal.Column{Name: p.Name, Unit: p.Unit, Bool: p.Bool})
 		}
+		return out
 	}
-	return t
+	return journal.Table{Device: d.Name, Numbers: columns(numbers), Texts: columns(texts)}
 }
 
 // publish shows changed values to whoever watches.

@@ -169,15 +169,12 @@ func newRig(t testing.TB, clock Clock, devices ...string) *rig {
 
 func journalTable(d *site.Device) journal.Table {
 	t := journal.Table{Device: d.Name}
-	for _, p := range d.Points {
-		c := journal.Column{Name: p.Name, Unit: p.Unit}
-		switch {
-		case !p.Readable:
-		case p.Text:
-			t.Texts = append(t.Texts, c)
-		default:
-			t.Numbers = append(t.Numbers, c)
-		}
+	numbers, texts := d.Slots()
+	for _, p := range numbers {
+		t.Numbers = append(t.Numbers, journal.Column{Name: p.Name, Unit: p.Unit})
+	}
+	for _, p := range texts {
+		t.Texts = append(t.Texts, journal.Column{Name: p.Name, Unit: p.Unit})
 	}
 	return t
 }

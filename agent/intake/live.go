@@ -71,17 +71,13 @@ func newLayout(s *site.Site, before *layout, now int64) *layout {
 	for _, sd := range s.AllDevices() {
 		d := &device{name: sd.Name, table: sd.Table(), patient: sd.StaleAfter.Milliseconds(), virtual: sd.Source != ""}
 		d.id = d.table.TableID()
-		for _, p := range sd.Points {
-			switch {
-			case !p.Readable:
-			case p.Text:
-				d.texts = append(d.texts, p)
-			default:
-				if p.Valid != nil {
-					d.limited = append(d.limited, len(d.numbers))
-				}
-				d.numbers = append(d.numbers, p)
+		d.numbers, d.texts = sd.Slots()
+		for i, p := range d.numbers {
+			if p.Valid != nil {
+				d.limited = append(d.limited, i)
 			}
+		}
+		for _, p := range sd.Points {
 			l.points[p.FullName()] = p
 			l.all = append(l.all, p)
 		}

@@ -40,15 +40,7 @@ func newMapping(s *site.Site) *mapping {
 	for _, d := range s.Devices {
 		t := &target{device: d, table: d.Table()}
 		t.id = t.table.TableID()
-		for _, p := range d.Points {
-			switch {
-			case !p.Readable:
-			case p.Text:
-				t.texts = append(t.texts, p)
-			default:
-				t.numbers = append(t.numbers, p)
-			}
-		}
+		t.numbers, t.texts = d.Slots()
 		m.devices[d.Name] = t
 	}
 	return m

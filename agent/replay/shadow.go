@@ -69,18 +69,15 @@ func OpenShadow(ctx context.Context, o ShadowOptions) (*Shadow, error) {
 
 // liveTable is what the slots of a device's frames mean.
 func liveTable(d *site.Device) *journal.Table {
-	t := &journal.Table{Device: d.Name}
-	for _, p := range d.Points {
-		c := journal.Column{Name: p.Name, Unit: p.Unit, Bool: p.Bool}
-		switch {
-		case !p.Readable:
-		case p.Text:
-			t.Texts = append(t.Texts, c)
-		default:
-			t.Numbers = append(t.Numbers, c)
+	numbers, texts := d.Slots()
+	columns := func(points []*site.Point) []journal.Column {
+		var out []journal.Column
+		for _, p := range points {
+			out = append(out, journal.Column{Name: p.Name, Unit: p.Unit, Bool: p.Bool})
 		}
+		return out
 	}
-	return t
+	return &journal.Table{Device: d.Name, Numbers: columns(numbers), Texts: columns(texts)}
 }
 
 // Seed gives the candidate what the live libraries knew at a clock, and loads its programs. What changed begins anew, the rest goes on.

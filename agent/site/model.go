@@ -165,19 +165,31 @@ type Device struct {
 	broken, incomplete bool
 }
 
-// Table is the device's point table: its readable points.
-func (d *Device) Table() frame.Table {
-	var t frame.Table
+// Slots are the points of the device's frames: the readable ones, numbers and texts apart, in the order of their Index.
+func (d *Device) Slots() (numbers, texts []*Point) {
 	for _, p := range d.Points {
 		switch {
 		case !p.Readable:
 		case p.Text:
-			t.Texts = append(t.Texts, p.Name)
+			texts = append(texts, p)
 		default:
-			t.Numbers = append(t.Numbers, p.Name)
+			numbers = append(numbers, p)
 		}
 	}
-	return t
+	return numbers, texts
+}
+
+// Table is the device's point table: the names of its slots.
+func (d *Device) Table() frame.Table {
+	numbers, texts := d.Slots()
+	names := func(points []*Point) []string {
+		var out []string
+		for _, p := range points {
+			out = append(out, p.Name)
+		}
+		return out
+	}
+	return frame.Table{Numbers: names(numbers), Texts: names(texts)}
 }
 
 // Point is one value of a device.
