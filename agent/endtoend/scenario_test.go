@@ -11,10 +11,11 @@ func TestShippedScenarios(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs the built programs")
 	}
-	cmd := exec.Command(binary("voltage"), "--data", t.TempDir(), "rules", "test", "examples/scenarios/peak_shaving.hcl", "examples/scenarios/cold_store.hcl")
+	cmd := exec.Command(binary("voltage"), "--data", t.TempDir(), "rules", "test",
+		"examples/scenarios/peak_shaving.hcl", "examples/scenarios/cold_store.hcl", "examples/scenarios/flows.hcl")
 	cmd.Dir = "../.."
 	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.HasSuffix(string(out), "6 passed, 0 failed\n") {
+	if err != nil || !strings.HasSuffix(string(out), "9 passed, 0 failed\n") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -3,8 +3,6 @@ package replay
 import (
 	"context"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -120,86 +118,5 @@ func TestSameInputSameBytes(t *testing.T) {
 	}
 	if a == outcome(t, "85") {
 		t.Error("another limit changed nothing")
-	}
-}
-
-func runText(t *testing.T, text string) ([]Failure, error) {
-	t.Helper()
-	s, programs := small(t, "80")
-	return runOn(t, s, programs, text)
-}
-
-func runOn(t *testing.T, s *site.Site, programs *compile.Programs, text string) ([]Failure, error) {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "s.hcl")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	list, _, diags := ReadScenarios(file)
-	if diags.HasErrors() {
-		t.Fatal(diags)
-	}
-	return RunScenario(context.Background(), list[0], s, programs)
-}
-
-// expectScenario runs a scenario that all goes well in.
-func expectScenario(t *testing.T, siteText, scenario string) {
-	t.Helper()
-	s, programs := compiled(t, siteText)
-	failures, err := runOn(t, s, programs, scenario)
-	if err != nil {
-		t.Error(err)
-	}
-	for _, f := range failures {
-		t.Errorf("%s at %s: %s (%s)", f.Place, f.At, f.Text, f.Why)
-	}
-}
-
-func TestScenario(t *testing.T) {
-	const head = "scenario \"x\" {\n site = \"s\"\n at \"0s\" {\n set = { \"m.power\" = 95 }\n }\n"
-	failures, err := runText(t, head+` at "2s" { 
-expect { 
-output = { "m.setpoint" = 10 }
-rule = ["shave"]
-alarm = { high = "normal" } 
-} 
-}
- at "4s" { 
-expect { alarm = { high = "active" } } 
-}
-}`)
-	if err != nil || len(failures) > 0 {
-		t.Fatalf("%v, %v", failures, err)
-	}
-	failures, err = runText(t, head+" at \"4s\" {\n expect {\n output = { \"m.setpoint\" = 3 }\n idle = [\"shave\"]\n }\n }\n}")
-	if err != nil || len(failures) != 2 {
-		t.Fatalf("%v, %v", failures, err)
-	}
-	if f := failures[0]; !strings.HasSuffix(f.Place, "s.hcl:8") || f.Text != "output m.setpoint: expected 3, got 15" || !strings.Contains(f.Why, "rule.shave") {
-		t.Errorf("%+v", f)
-	}
-	if f := failures[1]; !strings.Contains(f.Why, "m.power = 95") {
-		t.Errorf("%+v", f)
-	}
-	if _, err := runText(t, head+" at \"4s\" {\n silent = [\"n\"]\n }\n}"); err == nil || !strings.Contains(err.Error(), `s.hcl:7: the site has no device "n"`) {
-		t.Errorf("%v", err)
-	}
-}
-
-func TestScenarioRefused(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "s.hcl")
-	for text, want := range map[string]string{
-		`scenario "x" {}`: "site",
-		"scenario \"x\" {\n site = \"s\"\n at \"soon\" {}\n}":                                         "Wrong time",
-		"scenario \"x\" {\n site = \"s\"\n at \"2s\" {}\n at \"1s\" {}\n}":                            "out of order",
-		"scenario \"x\" {\n site = \"s\"\n at \"2s\" {\n set = { a = \"b\" }\n }\n}":                  "Wrong value",
-		"scenario \"x\" {\n site = \"s\"\n at \"2s\" {\n expect {\n alarm = { a = \"b\" }\n }\n }\n}": "Wrong state",
-	} {
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if _, _, diags := ReadScenarios(file); !diags.HasErrors() || !strings.Contains(diags.Error(), want) {
-			t.Errorf("%s: %v, not %q", text, diags, want)
-		}
 	}
 }

@@ -84,6 +84,20 @@ func (p *Plant) Set(name string, value float64) error {
 	return nil
 }
 
+// Lose makes a point bad until it is set again: its device answers with an error for it.
+func (p *Plant) Lose(name string) error {
+	pt, err := p.Point(name)
+	if err != nil {
+		return err
+	}
+	d, err := p.find(pt.Device.Name)
+	if err != nil {
+		return err
+	}
+	d.frame.SetBad(pt.Index, frame.Refused)
+	return nil
+}
+
 // Silence makes a device stop giving frames, or give them again.
 func (p *Plant) Silence(device string, silent bool) error {
 	d, err := p.find(device)

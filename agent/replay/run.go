@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,7 +40,7 @@ func RunScenario(ctx context.Context, sc Scenario, s *site.Site, programs *compi
 	if err != nil {
 		return nil, err
 	}
-	r := &run{engine: e, plant: plant, start: sc.Start, before: sc.Start - 1}
+	r := &run{site: s, engine: e, plant: plant, start: sc.Start, before: sc.Start - 1}
 	for _, step := range sc.Steps {
 		if err := r.step(ctx, step); err != nil {
 			return r.failures, err
@@ -49,6 +51,7 @@ func RunScenario(ctx context.Context, sc Scenario, s *site.Site, programs *compi
 
 // run is a scenario under way.
 type run struct {
+	site   *site.Site
 	engine *Engine
 	plant  *Plant
 	start  int64
@@ -76,6 +79,11 @@ func (r *run) step(ctx context.Context, s Step) error {
 			return fmt.Errorf("%s: %w", place(e.Range), err)
 		}
 	}
+	for _, e := range s.Bad {
+		if err := r.plant.Lose(e.Name); err != nil {
+			return fmt.Errorf("%s: %w", place(e.Range), err)
+		}
+	}
 	for _, e := range s.Silent {
 		if err := r.plant.Silence(e.Name, true); err != nil {
 			return fmt.Errorf("%s: %w", place(e.Range), err)
@@ -89,12 +97,45 @@ func (r *run) step(ctx context.Context, s Step) error {
 	if err := r.plant.Run(ctx, t); err != nil {
 		return fmt.Errorf("%s: %w", place(s.Range), err)
 	}
+	if err := r.people(ctx, s); err != nil {
+		return err
+	}
 	for _, e := range s.Expect {
 		if err := r.expect(ctx, e); err != nil {
 			return err
 		}
 	}
 	r.before = t
+	return nil
+}
+
+// people does what they ask for at a step. What a library refuses is a failure.
+func (r *run) people(ctx context.Context, s Step) error {
+	took := func(at hcl.Range, what string, err error) error {
+		if err == nil {
+			err = r.engine.instant(ctx, r.engine.Now(), nil)
+		}
+		if refused(err) {
+			r.fail(Entry{Range: at}, "", "%s is refused: %s", what, err)
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", place(at), err)
+		}
+		return nil
+	}
+	for _, x := range s.Requests {
+		_, err := r.engine.store.SetValue(ctx, x.SetRequest)
+		if err := took(x.Range, "the request for "+x.Name, err); err != nil {
+			return err
+		}
+	}
+	for _, x := range s.Commands {
+		_, err := r.engine.store.AlarmCommand(ctx, x.AlarmCommand)
+		if err := took(x.Range, x.Command+" of alarm "+x.Name, err); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -136,6 +177,11 @@ func (r *run) expect(ctx context.Context, x Expectation) error {
 			return err
 		}
 	}
+	for _, e := range x.Values {
+		if err := r.value(ctx, e, x.Within); err != nil {
+			return err
+		}
+	}
 	if len(x.Alarms) == 0 {
 		return nil
 	}
@@ -148,11 +194,49 @@ func (r *run) expect(ctx context.Context, x Expectation) error {
 		if !ok {
 			return fmt.Errorf("%s: the site has no alarm %q", place(e.Range), e.Name)
 		}
-		if got, want := alarmState(a), e.Value.AsString(); got != want && (want != "active" || !a.Active) {
-			r.fail(e, alarmSaw(a), "alarm %s: expected %s, got %s", e.Name, want, got)
+		var want []string
+		for _, v := range e.Value.AsValueSlice() {
+			want = append(want, v.AsString())
+		}
+		if slices.ContainsFunc(want, func(state string) bool { return !alarmIs(a, state) }) {
+			r.fail(e, alarmSaw(a), "alarm %s: expected %s, got %s", e.Name, strings.Join(want, ", "), alarmText(a))
 		}
 	}
 	return nil
+}
+
+// value expects what a name is worth.
+func (r *run) value(ctx context.Context, e Entry, within float64) error {
+	got, known, quality, err := r.worth(ctx, e.Name)
+	if err != nil {
+		return fmt.Errorf("%s: %w", place(e.Range), err)
+	}
+	switch {
+	case !e.Value.IsKnown() && known:
+		r.fail(e, "", "value %s: expected none, got %g", e.Name, got)
+	case !e.Value.IsKnown():
+	case !known:
+		r.fail(e, "its quality is "+quality, "value %s: expected %g, got none", e.Name, number(e))
+	case math.Abs(got-number(e)) > within:
+		r.fail(e, "", "value %s: expected %g, got %g", e.Name, number(e), got)
+	}
+	return nil
+}
+
+// worth is the value of a name, and whether there is one.
+func (r *run) worth(ctx context.Context, name string) (value float64, known bool, quality string, err error) {
+	if p := r.site.Point(name); p != nil && site.IsVirtual(p.Device.Name) {
+		v, q := r.engine.virtual.Value(p)
+		return v, !q.IsBad(), q.String(), nil
+	}
+	got, err := r.engine.store.GetValue(ctx, name)
+	if err != nil || got.Value == "" {
+		return 0, false, got.Quality, err
+	}
+	if value, err = strconv.ParseFloat(got.Value, 64); err != nil {
+		return 0, false, got.Quality, fmt.Errorf("%s is no number: %q", name, got.Value)
+	}
+	return value, true, got.Quality, nil
 }
 
 func (r *run) rule(ctx context.Context, e Entry, want bool) error {
@@ -200,17 +284,6 @@ func ruleSaw(r store.Rule) string {
 		parts = append(parts, in.Name+" = "+value)
 	}
 	return strings.Join(parts, ", ")
-}
-
-// alarmState is normal, active, or the level of an alarm that has levels.
-func alarmState(a store.Alarm) string {
-	switch {
-	case !a.Active:
-		return "normal"
-	case a.Level != "":
-		return a.Level
-	}
-	return "active"
 }
 
 func alarmSaw(a store.Alarm) string {

@@ -5,12 +5,15 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclparse"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/voltage-edge/voltage/agent/store"
 )
 
 // Scenario is what happens to a site over time, and what is expected of it.
@@ -24,13 +27,29 @@ type Scenario struct {
 	Range hcl.Range
 }
 
-// Step is one instant of a scenario: what is set counts first, then the devices' frames, then what is expected.
+// Step is one instant of a scenario: what is set counts first, then the devices' frames, then what people ask for, then what
+// is expected.
 type Step struct {
-	At              time.Duration
-	Set             []Entry
+	At time.Duration
+	// Set are points with their values; Bad are points that have none.
+	Set, Bad        []Entry
 	Silent, Answers []Entry
+	Requests        []AskedFor
+	Commands        []Command
 	Expect          []Expectation
 	Range           hcl.Range
+}
+
+// AskedFor is a request that somebody makes for an output, or withdraws.
+type AskedFor struct {
+	store.SetRequest
+	Range hcl.Range
+}
+
+// Command is what somebody does to an alarm.
+type Command struct {
+	store.AlarmCommand
+	Range hcl.Range
 }
 
 // Entry is a name, with its value where it has one, and where it stands.
@@ -44,9 +63,13 @@ type Entry struct {
 type Expectation struct {
 	// Fired are rules, chains, windows and sequences that fired since the step before, Quiet those that did not.
 	Fired, Quiet []Entry
-	// Outputs by number; Rules that are true, and Idle ones that are not; Alarms that are active or normal, or at a level.
-	Outputs, Rules, Idle, Alarms []Entry
-	// Within is how far an output may be off.
+	// Outputs by number; Rules that are true, and Idle ones that are not.
+	Outputs, Rules, Idle []Entry
+	// Alarms have lists of texts: each one of alarmStates.
+	Alarms []Entry
+	// Values are points, measurements of models and aggregates of windows by number; null: unknown.
+	Values []Entry
+	// Within is how far an output or a value may be off.
 	Within float64
 }
 
@@ -57,16 +80,27 @@ var (
 		Blocks:     []hcl.BlockHeaderSchema{{Type: "at", LabelNames: []string{"time"}}},
 	}
 	stepSchema = &hcl.BodySchema{
-		Attributes: []hcl.AttributeSchema{{Name: "set"}, {Name: "silent"}, {Name: "answers"}},
-		Blocks:     []hcl.BlockHeaderSchema{{Type: "expect"}},
+		Attributes: []hcl.AttributeSchema{{Name: "set"}, {Name: "bad"}, {Name: "silent"}, {Name: "answers"}},
+		Blocks: []hcl.BlockHeaderSchema{
+			{Type: "request", LabelNames: []string{"output"}}, {Type: "alarm", LabelNames: []string{"name"}}, {Type: "expect"},
+		},
+	}
+	requestSchema = &hcl.BodySchema{
+		Attributes: []hcl.AttributeSchema{{Name: "value"}, {Name: "priority"}, {Name: "ttl"}, {Name: "by"}},
+	}
+	commandSchema = &hcl.BodySchema{
+		Attributes: []hcl.AttributeSchema{{Name: "command", Required: true}, {Name: "for"}, {Name: "once"}, {Name: "by"}},
 	}
 	expectSchema = &hcl.BodySchema{
-		Attributes: []hcl.AttributeSchema{{Name: "output"}, {Name: "rule"}, {Name: "idle"}, {Name: "fired"}, {Name: "quiet"}, {Name: "alarm"}, {Name: "within"}},
+		Attributes: []hcl.AttributeSchema{{Name: "output"}, {Name: "rule"}, {Name: "idle"}, {Name: "fired"}, {Name: "quiet"}, {Name: "alarm"}, {Name: "value"}, {Name: "within"}},
 	}
 )
 
-// alarmStates are what an alarm may be expected to be.
-var alarmStates = []string{"active", "normal", "high_high", "high", "low", "low_low"}
+// anybody makes requests and commands that name nobody, with the priority of `voltage set`.
+const (
+	anybody         = "scenario"
+	requestPriority = 90
+)
 
 // defaultWithin allows for rounding only.
 const defaultWithin = 1e-6
@@ -165,26 +199,150 @@ func (d *decoder) step(b *hcl.Block) Step {
 	}
 	s.At = t
 	c := d.content(b.Body, stepSchema)
-	s.Set = d.entries(c.Attributes["set"], cty.Number)
+	s.Set = d.entries(c.Attributes["set"], d.number)
+	s.Bad = d.names(c.Attributes["bad"])
 	s.Silent = d.names(c.Attributes["silent"])
 	s.Answers = d.names(c.Attributes["answers"])
-	for _, e := range c.Blocks {
-		s.Expect = append(s.Expect, d.expect(e))
+	for _, b := range c.Blocks {
+		switch b.Type {
+		case "request":
+			s.Requests = append(s.Requests, d.request(b))
+		case "alarm":
+			s.Commands = append(s.Commands, d.command(b))
+		default:
+			s.Expect = append(s.Expect, d.expect(b))
+		}
 	}
 	return s
+}
+
+func (d *decoder) request(b *hcl.Block) AskedFor {
+	r := AskedFor{store.SetRequest{Name: b.Labels[0], Owner: anybody, Priority: requestPriority, Why: "a scenario"}, b.DefRange}
+	c := d.content(b.Body, requestSchema)
+	if a := c.Attributes["value"]; a != nil {
+		if v := d.number(a.Expr); !v.IsNull() {
+			f, _ := v.AsBigFloat().Float64()
+			r.Value = &f
+		}
+	}
+	if a := c.Attributes["priority"]; a != nil {
+		if v := d.value(a.Expr, cty.Number); !v.IsNull() {
+			f, _ := v.AsBigFloat().Float64()
+			if r.Priority = int(f); f < 0 || f > 100 || f != float64(r.Priority) {
+				d.refuse(a.Expr.Range(), "Wrong priority", "A priority is a whole number from 0 to 100.")
+			}
+		}
+	}
+	if a := c.Attributes["ttl"]; a != nil {
+		r.TTL = d.duration(a.Expr)
+	}
+	if a := c.Attributes["by"]; a != nil {
+		if v := d.value(a.Expr, cty.String); !v.IsNull() {
+			r.Owner = v.AsString()
+		}
+	}
+	return r
+}
+
+func (d *decoder) command(b *hcl.Block) Command {
+	x := Command{store.AlarmCommand{Name: b.Labels[0], By: anybody}, b.DefRange}
+	c := d.content(b.Body, commandSchema)
+	if a := c.Attributes["by"]; a != nil {
+		if v := d.value(a.Expr, cty.String); !v.IsNull() {
+			x.By = v.AsString()
+		}
+	}
+	a := c.Attributes["command"]
+	if a == nil {
+		return x
+	}
+	if v := d.value(a.Expr, cty.String); !v.IsNull() {
+		if x.Command = v.AsString(); !slices.Contains(operatorCommands, x.Command) {
+			d.refuse(a.Expr.Range(), "Wrong command", fmt.Sprintf("A command is one of %s, not %q.", strings.Join(operatorCommands, ", "), x.Command))
+		}
+	}
+	once, how := c.Attributes["once"], c.Attributes["for"]
+	if x.Command != "shelve" {
+		for _, a := range []*hcl.Attribute{once, how} {
+			if a != nil {
+				d.refuse(a.NameRange, "Unused attribute", fmt.Sprintf("Only the command shelve has %q.", a.Name))
+			}
+		}
+		return x
+	}
+	x.Mode = "timed"
+	if once != nil {
+		if v := d.value(once.Expr, cty.Bool); !v.IsNull() && v.True() {
+			x.Mode = "oneshot"
+		}
+	}
+	if x.Duration = time.Hour; how != nil {
+		x.Duration = d.duration(how.Expr)
+	}
+	return x
+}
+
+// number reads a number; true is 1, and false is 0.
+func (d *decoder) number(e hcl.Expression) cty.Value {
+	if v, _ := e.Value(nil); !v.IsNull() && v.IsKnown() && v.Type() == cty.Bool {
+		if v.True() {
+			return cty.NumberIntVal(1)
+		}
+		return cty.NumberIntVal(0)
+	}
+	return d.value(e, cty.Number)
+}
+
+// numberOrNull reads a number, or null as one that is unknown.
+func (d *decoder) numberOrNull(e hcl.Expression) cty.Value {
+	if v, diags := e.Value(nil); !diags.HasErrors() && v.IsNull() {
+		return cty.UnknownVal(cty.Number)
+	}
+	return d.number(e)
+}
+
+// states reads a state of an alarm, or a list of them that all hold.
+func (d *decoder) states(e hcl.Expression) cty.Value {
+	exprs := []hcl.Expression{e}
+	if list, diags := hcl.ExprList(e); !diags.HasErrors() {
+		exprs = list
+	}
+	var out []cty.Value
+	for _, x := range exprs {
+		v := d.value(x, cty.String)
+		if v.IsNull() {
+			continue
+		}
+		if !slices.Contains(alarmStates, v.AsString()) {
+			d.refuse(x.Range(), "Wrong state", fmt.Sprintf("A state of an alarm is one of %s, not %q.", strings.Join(alarmStates, ", "), v.AsString()))
+		}
+		out = append(out, v)
+	}
+	if len(out) == 0 {
+		return cty.NullVal(cty.List(cty.String))
+	}
+	return cty.ListVal(out)
+}
+
+// duration reads a time to come, such as "30s".
+func (d *decoder) duration(e hcl.Expression) time.Duration {
+	v := d.value(e, cty.String)
+	if v.IsNull() {
+		return 0
+	}
+	t, err := time.ParseDuration(v.AsString())
+	if err != nil || t <= 0 {
+		d.refuse(e.Range(), "Wrong time", `How long is written as "30s" or "1h30m".`)
+	}
+	return t
 }
 
 func (d *decoder) expect(b *hcl.Block) Expectation {
 	c := d.content(b.Body, expectSchema)
 	e := Expectation{
-		Outputs: d.entries(c.Attributes["output"], cty.Number), Rules: d.names(c.Attributes["rule"]), Idle: d.names(c.Attributes["idle"]),
+		Outputs: d.entries(c.Attributes["output"], d.number), Rules: d.names(c.Attributes["rule"]), Idle: d.names(c.Attributes["idle"]),
 		Fired: d.names(c.Attributes["fired"]), Quiet: d.names(c.Attributes["quiet"]),
-		Alarms: d.entries(c.Attributes["alarm"], cty.String), Within: defaultWithin,
-	}
-	for _, a := range e.Alarms {
-		if s := a.Value.AsString(); !slices.Contains(alarmStates, s) {
-			d.refuse(a.Range, "Wrong state", fmt.Sprintf("An alarm is active or normal, or at the level high_high, high, low or low_low, not %q.", s))
-		}
+		Alarms: d.entries(c.Attributes["alarm"], d.states), Values: d.entries(c.Attributes["value"], d.numberOrNull), Within: defaultWithin,
 	}
 	if a := c.Attributes["within"]; a != nil {
 		if v := d.value(a.Expr, cty.Number); !v.IsNull() {
@@ -195,7 +353,7 @@ func (d *decoder) expect(b *hcl.Block) Expectation {
 }
 
 // entries reads { "name" = value }.
-func (d *decoder) entries(a *hcl.Attribute, want cty.Type) []Entry {
+func (d *decoder) entries(a *hcl.Attribute, read func(hcl.Expression) cty.Value) []Entry {
 	if a == nil {
 		return nil
 	}
@@ -203,7 +361,7 @@ func (d *decoder) entries(a *hcl.Attribute, want cty.Type) []Entry {
 	d.diags = append(d.diags, diags...)
 	var out []Entry
 	for _, p := range pairs {
-		k, v := d.value(p.Key, cty.String), d.value(p.Value, want)
+		k, v := d.value(p.Key, cty.String), read(p.Value)
 		if !k.IsNull() && !v.IsNull() {
 			out = append(out, Entry{Name: k.AsString(), Value: v, Range: p.Key.Range()})
 		}

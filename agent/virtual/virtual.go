@@ -9,6 +9,7 @@ package virtual
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/voltage-edge/voltage/agent/event"
@@ -33,6 +34,8 @@ type source interface {
 	advance(now int64) bool
 	// pack gives a frame of the values at now.
 	pack(now int64) Frame
+	// worth is the value of a point of the device of this name; false when it is another's.
+	worth(device string, i int) (float64, frame.Quality, bool)
 }
 
 // device packs the frames of a virtual device.
@@ -61,6 +64,14 @@ func (d *device) set(i int, is bool) bool {
 	before, q := d.b.Value(i)
 	d.b.Set(i, v)
 	return q.IsBad() || before != v
+}
+
+func (d *device) worth(device string, i int) (float64, frame.Quality, bool) {
+	if d.name != device {
+		return 0, 0, false
+	}
+	v, q := d.b.Value(i)
+	return v, q, true
 }
 
 func (d *device) pack(now int64) Frame {
@@ -111,6 +122,16 @@ func (v *Devices) Start(now int64) []Frame {
 		v.note(s.due())
 	}
 	return out
+}
+
+// Value is that of a virtual device's point now.
+func (v *Devices) Value(p *site.Point) (float64, frame.Quality) {
+	for _, s := range v.sources {
+		if v, q, ok := s.worth(p.Device.Name, p.Index); ok {
+			return v, q
+		}
+	}
+	return math.NaN(), frame.Bad
 }
 
 func (v *Devices) note(due int64) {
