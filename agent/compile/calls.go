@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/agent/spelling"
 )
 
 // deepestCalls bounds the chains of which each is called by the one before.
@@ -24,7 +25,7 @@ func (c *compiler) calls(rules []*site.Rule, flows []site.Flow) {
 			switch ch := chains[e.Name]; {
 			case e.Kind != site.EffectCall:
 			case ch == nil:
-				c.refuse(e.Range, RefusedUnknownName, "Unknown chain", "%s calls %s, which is no chain.%s", of, e.Name, didYouMean(e.Name, sortedKeys(chains)))
+				c.refuse(e.Range, RefusedUnknownName, "Unknown chain", "%s calls %s, which is no chain.%s", of, e.Name, spelling.DidYouMean(e.Name, sortedKeys(chains)))
 			case !ch.Called:
 				c.fail(e.Range, "Chain that is not called", "%s calls %s, which runs at each frame of what it reads. Write on = \"call\" in it.", of, e.Name)
 			}

@@ -6,6 +6,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/voltage-edge/voltage/agent/spelling"
 )
 
 // signature is a function over live values.
@@ -51,7 +53,7 @@ func (c *checker) function(e *hclsyntax.FunctionCallExpr) *node {
 			return c.folded(e)
 		}
 		return c.fail(e.NameRange, "Function not possible", "%s can't be called with live values.%s The functions for them are %s.",
-			e.Name, didYouMean(e.Name, sortedKeys(functions())), functionNames())
+			e.Name, spelling.DidYouMean(e.Name, sortedKeys(functions())), functionNames())
 	}
 	if e.ExpandFinal {
 		return c.fail(e.Range(), "Unsupported expression", "The arguments of %s can't be expanded with \"...\" here. Give it the list itself.", e.Name)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/agent/spelling"
 )
 
 const defaultDepth = 32
@@ -72,7 +73,7 @@ func (c *compiler) edges(ch *site.Chain) (map[string]*site.ChainNode, map[string
 		for _, targets := range n.Next {
 			for _, to := range targets {
 				if nodes[to] == nil {
-					c.refuse(n.Range, RefusedUnknownNode, "Unknown node", "%s leads to %s, which the chain %s does not have.%s", n.ID, to, ch.Name, didYouMean(to, sortedKeys(nodes)))
+					c.refuse(n.Range, RefusedUnknownNode, "Unknown node", "%s leads to %s, which the chain %s does not have.%s", n.ID, to, ch.Name, spelling.DidYouMean(to, sortedKeys(nodes)))
 					ok = false
 				}
 				incoming[to]++

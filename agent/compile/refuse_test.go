@@ -34,7 +34,7 @@ func TestRefusals(t *testing.T) {
 		{"1e308 * 10 > device.grid.power", "not a finite number", "1e308 * 10"},
 		{"device.gird.power > 1", "no such name", "device.gird.power"},
 		{"local.loop > 1", "local.loop → local.loop", ""},
-		{"maxx(device.grid.power, 1) > 1", "Did you mean max?", "maxx"},
+		{"maxx(device.grid.power, 1) > 1", "Did you mean \"max\"?", "maxx"},
 		{"clamp(device.grid.power) > 1", "clamp(x, low, high)", "clamp(device.grid.power)"},
 		{"age(device.grid.power + 1) > 1", "one point", "device.grid.power + 1"},
 		{"\"${device.grid.power} kW\" == \"1 kW\"", "a text template", ""},

@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/agent/spelling"
 )
 
 func (c *compiler) window(d *devices, w *site.Window) (item, bool) {
@@ -70,7 +71,7 @@ func (c *compiler) aggregates(d *devices, o *object, w *site.Window) (units map[
 	columns := map[string]int{}
 	for _, a := range w.Aggregates {
 		if !slices.Contains(site.AggregateFunctions(), a.Function) {
-			c.fail(w.Range, "Unknown aggregate", "There is no aggregate %s.%s", a.Function, didYouMean(a.Function, site.AggregateFunctions()))
+			c.fail(w.Range, "Unknown aggregate", "There is no aggregate %s.%s", a.Function, spelling.DidYouMean(a.Function, site.AggregateFunctions()))
 			return units, false
 		}
 		units[a.As] = ""

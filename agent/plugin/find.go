@@ -12,9 +12,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/agext/levenshtein"
-
 	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/agent/spelling"
 )
 
 // Prefix of a plugin's executable.
@@ -63,12 +62,8 @@ func (h *Host) find(p site.Plugin) (string, error) {
 		}
 		looked = append(looked, dir)
 	}
-	hint := ""
-	if near := nearest(name, h.Available()); near != "" {
-		hint = fmt.Sprintf(" Did you mean %q?", near)
-	}
 	return "", fmt.Errorf("%w: there is no %s%s in %s.%s Put the executable there, or give its path: plugin %q { path = \"…\" }",
-		ErrNotFound, Prefix, name, strings.Join(looked, " or "), hint, name)
+		ErrNotFound, Prefix, name, strings.Join(looked, " or "), spelling.DidYouMean(name, h.Available()), name)
 }
 
 // Available lists the plugins that would be found, by name.
@@ -99,16 +94,6 @@ func executable(path string) error {
 		return fmt.Errorf("%s is not executable: chmod +x %s", path, path)
 	}
 	return nil
-}
-
-func nearest(name string, names []string) string {
-	best, at := "", 3
-	for _, n := range names {
-		if d := levenshtein.Distance(name, n, nil); d < at {
-			best, at = n, d
-		}
-	}
-	return best
 }
 
 // checksum is the SHA-256 of a file, in hexadecimal.

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/agent/spelling"
 	"github.com/voltage-edge/voltage/agent/store"
 	"github.com/voltage-edge/voltage/sdk/frame"
 )
@@ -43,18 +43,23 @@ func NewPlant(e *Engine, s *site.Site) (*Plant, error) {
 }
 
 func (p *Plant) find(device string) (*standIn, error) {
-	i := slices.IndexFunc(p.devices, func(d *standIn) bool { return d.device.Name == device })
-	if i < 0 {
-		return nil, fmt.Errorf("the site has no device %q", device)
+	var names []string
+	for _, d := range p.devices {
+		if d.device.Name == device {
+			return d, nil
+		}
+		names = append(names, d.device.Name)
 	}
-	return p.devices[i], nil
+	return nil, fmt.Errorf("the site has no device %q.%s", device, spelling.DidYouMean(device, names))
 }
 
 // Point finds a readable numeric point by device.point.
 func (p *Plant) Point(name string) (*site.Point, error) {
+	var names []string
 	for _, d := range p.devices {
 		for _, pt := range d.device.Points {
 			if pt.FullName() != name {
+				names = append(names, pt.FullName())
 				continue
 			}
 			if !pt.Readable || pt.Text {
@@ -63,7 +68,7 @@ func (p *Plant) Point(name string) (*site.Point, error) {
 			return pt, nil
 		}
 	}
-	return nil, fmt.Errorf("the site has no point %q", name)
+	return nil, fmt.Errorf("the site has no point %q.%s", name, spelling.DidYouMean(name, names))
 }
 
 // Set gives a point the value that it holds from the device's next frame on.

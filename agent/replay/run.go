@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/voltage-edge/voltage/agent/compile"
 	"github.com/voltage-edge/voltage/agent/site"
+	"github.com/voltage-edge/voltage/agent/spelling"
 	"github.com/voltage-edge/voltage/agent/store"
 )
 
@@ -147,7 +149,7 @@ func (r *run) expect(ctx context.Context, x Expectation) error {
 	for _, e := range x.Outputs {
 		j, ok := r.engine.Output(e.Name)
 		if !ok {
-			return fmt.Errorf("%s: the site has no output %q", place(e.Range), e.Name)
+			return fmt.Errorf("%s: the site has no output %q.%s", place(e.Range), e.Name, spelling.DidYouMean(e.Name, r.outputs()))
 		}
 		if want := number(e); math.Abs(j.Value-want) > x.Within {
 			why := "nobody holds it"
@@ -192,7 +194,7 @@ func (r *run) expect(ctx context.Context, x Expectation) error {
 	for _, e := range x.Alarms {
 		a, ok := alarms[e.Name]
 		if !ok {
-			return fmt.Errorf("%s: the site has no alarm %q", place(e.Range), e.Name)
+			return fmt.Errorf("%s: the site has no alarm %q.%s", place(e.Range), e.Name, spelling.DidYouMean(e.Name, slices.Collect(maps.Keys(alarms))))
 		}
 		var want []string
 		for _, v := range e.Value.AsValueSlice() {
@@ -203,6 +205,19 @@ func (r *run) expect(ctx context.Context, x Expectation) error {
 		}
 	}
 	return nil
+}
+
+// outputs are the names of the site's.
+func (r *run) outputs() []string {
+	var names []string
+	for _, d := range r.site.Devices {
+		for _, p := range d.Points {
+			if p.Write != nil {
+				names = append(names, p.FullName())
+			}
+		}
+	}
+	return names
 }
 
 // value expects what a name is worth.

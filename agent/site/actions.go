@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/voltage-edge/voltage/agent/spelling"
 )
 
 // actionKinds are the blocks that act.
@@ -136,7 +138,7 @@ func (l *loader) checkCalls() {
 		x := l.site.index.find("chain", c.name)
 		switch {
 		case x == nil:
-			l.fail(c.rng, "Unknown chain", "There is no chain %q.%s", c.name, didYouMean(c.name, l.site.index.names("chain")))
+			l.fail(c.rng, "Unknown chain", "There is no chain %q.%s", c.name, spelling.DidYouMean(c.name, l.site.index.names("chain")))
 		case x.broken:
 		case x.each && c.key == "":
 			l.take(needsKey(x, c.rng))

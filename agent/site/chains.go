@@ -5,6 +5,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/voltage-edge/voltage/agent/spelling"
 )
 
 // nodeKinds are the blocks of a chain's nodes.
@@ -82,7 +84,7 @@ func (l *loader) edges(c *content, s *Scope, ports []string) (map[string][]strin
 	sound := true
 	for _, n := range l.mapOf(c.expression("next"), "PORT") {
 		if !slices.Contains(ports, n.name) {
-			hint := didYouMean(n.name, ports)
+			hint := spelling.DidYouMean(n.name, ports)
 			if hint == "" {
 				hint = " It has " + thereAre(ports) + "."
 			}

@@ -6,6 +6,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/voltage-edge/voltage/agent/spelling"
 )
 
 // longestName bounds the names of blocks, points and keys.
@@ -76,7 +78,7 @@ func (l *loader) strayAttribute(name string, rng hcl.Range) {
 }
 
 func (l *loader) unknownBlock(name string, rng hcl.Range) {
-	hint := didYouMean(name, sortedKeys(l.grammar))
+	hint := spelling.DidYouMean(name, sortedKeys(l.grammar))
 	if hint == "" {
 		hint = " There are " + constructNames(constructs()) + "."
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
+	"github.com/voltage-edge/voltage/agent/spelling"
 	"github.com/voltage-edge/voltage/sdk/schema"
 )
 
@@ -58,8 +59,8 @@ func (l *loader) unknown(c *content, name string, rng hcl.Range, isBlock bool) {
 		kind = "block"
 	}
 	takes := c.shape.names()
-	hint := didYouMean(name, takes)
-	if n := nearest(name, takes); n != "" {
+	hint := spelling.DidYouMean(name, takes)
+	if n := spelling.Nearest(name, takes); n != "" {
 		if c.misspelt == nil {
 			c.misspelt = map[string]bool{}
 		}

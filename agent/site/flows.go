@@ -6,6 +6,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/voltage-edge/voltage/agent/spelling"
 )
 
 // mostHeld bounds the frames that a window holds.
@@ -72,7 +74,7 @@ func (l *loader) checkClears() {
 	}
 	for _, e := range clears {
 		if !raised[e.Name] {
-			l.warn(e.Range, "Alarm that nothing raises", "Nothing in this site raises the alarm %q.%s", e.Name, didYouMean(e.Name, sortedKeys(raised)))
+			l.warn(e.Range, "Alarm that nothing raises", "Nothing in this site raises the alarm %q.%s", e.Name, spelling.DidYouMean(e.Name, sortedKeys(raised)))
 		}
 	}
 }
@@ -111,7 +113,7 @@ func words(what string, names []string) ownNames {
 		if slices.Contains(names, t.RootName()) {
 			return true, nil
 		}
-		hint := didYouMean(t.RootName(), names)
+		hint := spelling.DidYouMean(t.RootName(), names)
 		if hint == "" && len(names) > 0 {
 			hint = " There are " + thereAre(names) + "."
 		}

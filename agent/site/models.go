@@ -4,6 +4,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/voltage-edge/voltage/agent/spelling"
 )
 
 func (l *loader) loadModels() {
@@ -46,7 +48,7 @@ func (l *loader) templateOf(e hcl.Expression) *Template {
 	for i, t := range l.site.Templates {
 		names[i] = t.Name
 	}
-	hint := didYouMean(name, names)
+	hint := spelling.DidYouMean(name, names)
 	if hint == "" {
 		hint = " There are " + thereAre(names) + "."
 	}

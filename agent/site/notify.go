@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/voltage-edge/voltage/agent/notify/message"
+	"github.com/voltage-edge/voltage/agent/spelling"
 )
 
 const (
@@ -300,7 +301,7 @@ func (l *loader) notification(b *block, c *content) *Notification {
 	n.By, n.Wait, n.Interval = g.list("by"), g.duration("wait"), g.duration("interval")
 	for i, key := range n.By {
 		if !slices.Contains(groupKeys, key) {
-			l.fail(g.at("by"), "Wrong value", "\"by\": there is no %q, but %s.%s", key, thereAre(groupKeys), didYouMean(key, groupKeys))
+			l.fail(g.at("by"), "Wrong value", "\"by\": there is no %q, but %s.%s", key, thereAre(groupKeys), spelling.DidYouMean(key, groupKeys))
 		} else if slices.Contains(n.By[:i], key) {
 			l.fail(g.at("by"), "Wrong value", "\"by\": %q stands here twice.", key)
 		}
@@ -321,7 +322,7 @@ func (l *loader) alarmPatterns(c *content, name string) {
 		if p == "" {
 			l.fail(c.at(name), "Wrong value", "%q: an empty pattern fits nothing.", name)
 		} else if names := l.site.index.names(rootAlarm); !strings.ContainsAny(p, "*?[") && l.site.index.find(rootAlarm, p) == nil {
-			l.warn(c.at(name), "Pattern that fits nothing", "%q: there is no alarm %q.%s", name, p, didYouMean(p, names))
+			l.warn(c.at(name), "Pattern that fits nothing", "%q: there is no alarm %q.%s", name, p, spelling.DidYouMean(p, names))
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/voltage-edge/voltage/agent/spelling"
 )
 
 // profileFolder is where a site keeps register maps of its own.
@@ -111,7 +113,7 @@ func (l *loader) noProfile(p *pluginInfo, name string, rng hcl.Range) {
 		names = append(names, resp.Names...)
 	}
 	slices.Sort(names)
-	hint := didYouMean(name, names)
+	hint := spelling.DidYouMean(name, names)
 	if hint == "" && len(names) > 0 {
 		hint = " There are " + thereAre(names) + "."
 	}

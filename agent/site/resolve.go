@@ -6,6 +6,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/voltage-edge/voltage/agent/spelling"
 )
 
 // Resolve says what a name over live values stands for. Constants (var, each, constant locals) are in s.Constants and
@@ -47,7 +49,7 @@ func (s *Scope) resolve(t hcl.Traversal) (ref Ref, quiet bool, diags hcl.Diagnos
 		return Ref{}, !ok && !diags.HasErrors(), diags
 	}
 	return Ref{}, false, complaint(t.SourceRange(), "Unknown name", "%s stands for nothing. Names begin with device, model, alarm, schedule, window, var, local or each.%s",
-		traversalText(t), didYouMean(root, []string{rootDevice, rootModel, rootAlarm, rootSchedule, rootWindow, rootVariable, rootLocal, rootEach}))
+		traversalText(t), spelling.DidYouMean(root, []string{rootDevice, rootModel, rootAlarm, rootSchedule, rootWindow, rootVariable, rootLocal, rootEach}))
 }
 
 // resolveItem resolves device.NAME.POINT, device.NAME["key"].POINT, and the same of models.
@@ -167,7 +169,7 @@ func needsKey(e *entry, rng hcl.Range) hcl.Diagnostics {
 }
 
 func (s *Scope) noBlock(kind, name string, at hcl.Range) hcl.Diagnostics {
-	hint := didYouMean(name, s.site.index.names(kind))
+	hint := spelling.DidYouMean(name, s.site.index.names(kind))
 	for _, other := range []string{rootDevice, rootModel} {
 		if other != kind && s.site.index.find(other, name) != nil {
 			hint = fmt.Sprintf(" There is a %s of this name: %s.%s.", other, other, name)
@@ -182,7 +184,7 @@ func (s *Scope) noBlock(kind, name string, at hcl.Range) hcl.Diagnostics {
 }
 
 func noSuch(at hcl.Range, what, name, of string, names []string) hcl.Diagnostics {
-	hint := didYouMean(name, names)
+	hint := spelling.DidYouMean(name, names)
 	if hint == "" && len(names) > 0 {
 		hint = " It has " + thereAre(names) + "."
 	}

@@ -7,6 +7,8 @@ import (
 	"unicode"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/voltage-edge/voltage/agent/spelling"
 )
 
 // loadRoutes comes behind the sinks: routes name them.
@@ -125,7 +127,7 @@ func (l *loader) sinksOf(c *content, s *Scope) []*Sink {
 func (l *loader) oneOf(c *content, name string, words, all []string, what string) {
 	for _, w := range words {
 		if !slices.Contains(all, w) {
-			hint := didYouMean(w, all)
+			hint := spelling.DidYouMean(w, all)
 			if hint == "" {
 				hint = " There are " + strings.Join(all, " ") + "."
 			}
@@ -152,14 +154,14 @@ func (l *loader) checkTags(c *content, tags map[string]string) {
 		}
 		switch {
 		case !known[name]:
-			hint := didYouMean(name, sortedKeys(known))
+			hint := spelling.DidYouMean(name, sortedKeys(known))
 			if hint == "" && len(known) > 0 {
 				hint = " There are " + thereAre(sortedKeys(known)) + "."
 			}
 			l.fail(c.at("tags"), "Unknown tag", "No point has a tag %q.%s", name, hint)
 			c.bad = true
 		case tags[name] != "*" && !values[tags[name]]:
-			l.warn(c.at("tags"), "Tag that fits nothing", "No point has the tag %s = %q.%s", name, tags[name], didYouMean(tags[name], sortedKeys(values)))
+			l.warn(c.at("tags"), "Tag that fits nothing", "No point has the tag %s = %q.%s", name, tags[name], spelling.DidYouMean(tags[name], sortedKeys(values)))
 		}
 	}
 }

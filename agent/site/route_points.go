@@ -1,6 +1,10 @@
 package site
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/voltage-edge/voltage/agent/spelling"
+)
 
 // shapeOf is a shape block of a route, made ready.
 type shapeOf struct {
@@ -40,7 +44,7 @@ func (l *loader) pointStreams(r *Route, c *content, thin Thinning) {
 	l.unusedPatterns(r, c, used)
 	for _, s := range shapes {
 		if !s.used && !s.told {
-			l.warn(s.content.labelRange, "Pattern that fits nothing", "No point of this route fits %q, or an earlier shape takes them all.%s", s.content.label, didYouMean(s.content.label, l.pointPatterns()))
+			l.warn(s.content.labelRange, "Pattern that fits nothing", "No point of this route fits %q, or an earlier shape takes them all.%s", s.content.label, spelling.DidYouMean(s.content.label, l.pointPatterns()))
 		}
 	}
 }
@@ -55,7 +59,7 @@ func (l *loader) unusedPatterns(r *Route, c *content, used []bool) {
 		if i >= len(r.Include) {
 			attribute = "exclude"
 		}
-		l.warn(c.at(attribute), "Pattern that fits nothing", "No point fits %q.%s", p, didYouMean(p, l.pointPatterns()))
+		l.warn(c.at(attribute), "Pattern that fits nothing", "No point fits %q.%s", p, spelling.DidYouMean(p, l.pointPatterns()))
 	}
 }
 

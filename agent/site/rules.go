@@ -6,6 +6,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/voltage-edge/voltage/agent/spelling"
 )
 
 func (l *loader) loadRules() {
@@ -101,7 +103,7 @@ func (l *loader) target(set *Set, c *content, s *Scope) bool {
 	set.Target += "." + part
 	if l.site.index.find(kind, name) == nil {
 		names := l.site.index.names(rootDevice, rootModel)
-		l.fail(c.labelRange, "Unknown target", "There is no model or device %q.%s", name, didYouMean(name, names))
+		l.fail(c.labelRange, "Unknown target", "There is no model or device %q.%s", name, spelling.DidYouMean(name, names))
 		return false
 	}
 	item, _, quiet, diags := s.findItem(kind, t)

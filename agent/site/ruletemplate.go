@@ -8,6 +8,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/voltage-edge/voltage/agent/spelling"
 )
 
 //go:embed ruletemplates/*.hcl
@@ -124,7 +126,7 @@ func (l *loader) parameter(t *RuleTemplate, c *content) {
 		p.Type = v.AsString()
 	}
 	if !slices.Contains(parameterTypes, p.Type) {
-		l.fail(e.Range(), "Wrong type", "A parameter is of one of the types %s.%s", thereAre(parameterTypes), didYouMean(p.Type, parameterTypes))
+		l.fail(e.Range(), "Wrong type", "A parameter is of one of the types %s.%s", thereAre(parameterTypes), spelling.DidYouMean(p.Type, parameterTypes))
 		return
 	}
 	l.parameterBounds(p, c)

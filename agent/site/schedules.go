@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/voltage-edge/voltage/agent/schedule"
+	"github.com/voltage-edge/voltage/agent/spelling"
 )
 
 // Schedule is a condition of the time.
@@ -96,7 +97,7 @@ func (l *loader) zone(c *content, deflt *time.Location) *time.Location {
 	}
 	loc, err := time.LoadLocation(name)
 	if err != nil || name == "Local" {
-		l.fail(c.at("timezone"), "Unknown time zone", "There is no time zone %q.%s", name, cmp.Or(didYouMean(name, commonZones), " Names are like \"Europe/Berlin\"."))
+		l.fail(c.at("timezone"), "Unknown time zone", "There is no time zone %q.%s", name, cmp.Or(spelling.DidYouMean(name, commonZones), " Names are like \"Europe/Berlin\"."))
 		return deflt
 	}
 	return loc
@@ -136,7 +137,7 @@ func (l *loader) window(x *Schedule, c *content) schedule.Window {
 	for _, name := range c.list("days") {
 		i := slices.Index(weekdays, strings.ToLower(name))
 		if i < 0 {
-			l.fail(c.at("days"), "Wrong value", "\"days\": there is no day %q, but %s.%s", name, thereAre(weekdays), didYouMean(name, weekdays))
+			l.fail(c.at("days"), "Wrong value", "\"days\": there is no day %q, but %s.%s", name, thereAre(weekdays), spelling.DidYouMean(name, weekdays))
 			continue
 		}
 		w.Days[i] = true

@@ -6,6 +6,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/voltage-edge/voltage/agent/spelling"
 )
 
 // The first words of names.
@@ -118,7 +120,7 @@ func (l *loader) constantName(t hcl.Traversal, s *Scope) bool {
 	case len(t) == 1:
 		l.fail(rng, "Unknown name", "%q stands for nothing. Names begin with var, local or each; write text in quotes: \"%s\".", root, root)
 	default:
-		l.fail(rng, "Unknown name", "%s stands for nothing here. Names begin with var, local or each.%s", traversalText(t), didYouMean(root, []string{rootVariable, rootLocal, rootEach}))
+		l.fail(rng, "Unknown name", "%s stands for nothing here. Names begin with var, local or each.%s", traversalText(t), spelling.DidYouMean(root, []string{rootVariable, rootLocal, rootEach}))
 	}
 	return false
 }
@@ -154,7 +156,7 @@ func (s *Scope) checkConstant(t hcl.Traversal) (bool, hcl.Diagnostics) {
 	if root == rootLocal {
 		names = append(names, sortedKeys(s.Live)...)
 	}
-	hint := didYouMean(name, names)
+	hint := spelling.DidYouMean(name, names)
 	if hint == "" && root == rootVariable {
 		hint = fmt.Sprintf(" Declare it: variable %q { … }.", name)
 	}

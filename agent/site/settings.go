@@ -4,10 +4,13 @@ import (
 	"net"
 	"slices"
 	"time"
+
 	// The time zones, for machines that have none.
 	_ "time/tzdata"
 
 	"github.com/Masterminds/semver/v3"
+
+	"github.com/voltage-edge/voltage/agent/spelling"
 )
 
 // libraryNames are the libraries that a library block may be about.
@@ -143,7 +146,7 @@ func (l *loader) loadPlugin(b *block) {
 func (l *loader) loadLibrary(b *block) {
 	c := l.decode(b.body, l.shapes["library"], b.rng, l.scope)
 	if !slices.Contains(libraryNames, b.name) {
-		l.fail(b.label, "Unknown library", "There is no library %q, but %s.%s", b.name, thereAre(libraryNames), didYouMean(b.name, libraryNames))
+		l.fail(b.label, "Unknown library", "There is no library %q, but %s.%s", b.name, thereAre(libraryNames), spelling.DidYouMean(b.name, libraryNames))
 		return
 	}
 	lib := &Library{Name: b.name, Version: l.constraint(c, "version"), Range: b.rng}

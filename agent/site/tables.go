@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/voltage-edge/voltage/agent/spelling"
 	"github.com/voltage-edge/voltage/sdk/schema"
 )
 
@@ -173,7 +174,7 @@ func (t *csvTable) header() bool {
 		c := t.column(name)
 		if c == nil && name != "point" {
 			names := append([]string{"point"}, t.shape.order...)
-			hint := didYouMean(name, names)
+			hint := spelling.DidYouMean(name, names)
 			if hint == "" {
 				hint = " There are " + thereAre(names) + "."
 			}

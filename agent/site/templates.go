@@ -8,6 +8,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/voltage-edge/voltage/agent/spelling"
 )
 
 //go:embed templates/*.hcl
@@ -107,7 +109,7 @@ func (l *loader) inherit(sources map[string]*templateSource, t *Template, e hcl.
 	base := sources[name]
 	switch {
 	case base == nil:
-		l.fail(e.Range(), "Unknown template", "There is no template %q.%s", name, didYouMean(name, sortedKeys(sources)))
+		l.fail(e.Range(), "Unknown template", "There is no template %q.%s", name, spelling.DidYouMean(name, sortedKeys(sources)))
 		t.broken = true
 		return
 	case base.onTheWay:

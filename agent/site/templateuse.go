@@ -4,6 +4,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/voltage-edge/voltage/agent/spelling"
 )
 
 // rootParameter is the first word of a parameter's name in a rule template.
@@ -68,7 +70,7 @@ func (l *loader) ruleTemplateOf(e hcl.Expression) *RuleTemplate {
 	for i, t := range l.site.RuleTemplates {
 		names[i] = t.Name
 	}
-	hint := didYouMean(name, names)
+	hint := spelling.DidYouMean(name, names)
 	if hint == "" {
 		hint = " There are " + thereAre(names) + "."
 	}

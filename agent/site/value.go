@@ -11,6 +11,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 
+	"github.com/voltage-edge/voltage/agent/spelling"
 	"github.com/voltage-edge/voltage/sdk/schema"
 )
 
@@ -229,7 +230,7 @@ func oneOf(v string, a *schema.Attribute, secret bool) error {
 	if secret {
 		return fmt.Errorf("there are %s", strings.Join(names, ", "))
 	}
-	if n := nearest(v, a.OneOf); n != "" {
+	if n := spelling.Nearest(v, a.OneOf); n != "" {
 		return fmt.Errorf("there is no %q (did you mean %q?), but %s", v, n, thereAre(names))
 	}
 	return fmt.Errorf("there is no %q, but %s", v, thereAre(names))

@@ -8,6 +8,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/voltage-edge/voltage/agent/spelling"
 )
 
 // variablePrefix begins the names of environment variables that give variables their values.
@@ -31,7 +33,7 @@ func (l *loader) buildScope() {
 	}
 	for _, name := range sortedKeys(l.options.Variables) {
 		if _, ok := variables[name]; !ok && !l.site.index.brokenNames[rootVariable+"."+name] {
-			l.noFile("", "Unknown variable", "A value was given for the variable "+name+", which the site does not have."+didYouMean(name, sortedKeys(variables)))
+			l.noFile("", "Unknown variable", "A value was given for the variable "+name+", which the site does not have."+spelling.DidYouMean(name, sortedKeys(variables)))
 		}
 	}
 	l.scope.Constants.Variables[rootVariable] = cty.ObjectVal(variables)
