@@ -34,12 +34,7 @@ type pair struct {
 
 // Totals count facts of all subjects.
 type Totals struct {
-	Then     int `json:"then"`
-	Now      int `json:"now"`
-	Same     int `json:"same"`
-	Changed  int `json:"changed"`
-	OnlyThen int `json:"only_then"`
-	OnlyNow  int `json:"only_now"`
+	Then, Now, Same, Changed, OnlyThen, OnlyNow int
 }
 
 // Differences are how many facts are not the same on both sides.
@@ -47,33 +42,27 @@ func (t Totals) Differences() int { return t.Changed + t.OnlyThen + t.OnlyNow }
 
 // Subject is one output's owner, alarm or rule, and how its two sides compare.
 type Subject struct {
-	Kind  string `json:"kind"` // request, alarm or rule
-	Name  string `json:"name"`
-	Owner string `json:"owner,omitempty"`
+	// Kind is request, alarm or rule; a request has an owner.
+	Kind, Name, Owner string
 	Totals
 	// HeldThen and HeldNow are how long a request was in force, or an alarm active, in seconds.
-	HeldThen float64 `json:"held_then_s"`
-	HeldNow  float64 `json:"held_now_s"`
+	HeldThen, HeldNow float64
 	// MeanThen and MeanNow are a request's mean value while it was in force.
-	MeanThen *float64 `json:"mean_then,omitempty"`
-	MeanNow  *float64 `json:"mean_now,omitempty"`
+	MeanThen, MeanNow *float64
 }
 
 // Difference is one decision that is not the same. A side that decided nothing is missing.
 type Difference struct {
-	Time  time.Time `json:"time"`
-	Kind  string    `json:"kind"`
-	Name  string    `json:"name"`
-	Owner string    `json:"owner,omitempty"`
-	Then  *Decision `json:"then,omitempty"`
-	Now   *Decision `json:"now,omitempty"`
+	Time              time.Time
+	Kind, Name, Owner string
+	Then, Now         *Decision
 }
 
 // Decision is one side of a difference.
 type Decision struct {
-	Time  time.Time `json:"time"`
-	What  string    `json:"what"` // set, withdrawn, expired; activate, return …; fired, ended, error, parked
-	Value *float64  `json:"value,omitempty"`
+	Time  time.Time
+	What  string // set, withdrawn, expired; activate, return …; fired, ended, error, parked
+	Value *float64
 }
 
 // NewComparison makes a comparison that counts from a clock on, and takes two facts that are no further apart than within for
