@@ -112,22 +112,27 @@ do
     return step.max and a.n >= step.max or a.k == #rule.steps and a.n >= step.min
   end
 
-  -- absence says what a frame does at the step that must not, or may, see it: broken; excused, when it is of a source whose
-  -- absence is waited for but is not what must not come; nil when it says nothing.
+  -- absence says what a frame does at the step that must not, or may, see it: broken; waits, when it breaks a wait for a time,
+  -- which can start again; excused, when it is of a source whose absence is waited for but is not what must not come; nil when
+  -- it says nothing.
   function Attempt.absence(a, step, i)
     if step.absent then
       if step.dev ~= i then return nil end
-      return met(a, step, i) and 'broken' or 'excused'
+      return met(a, step, i) and 'waits' or 'excused'
     end
     local verdict
     for j, part in ipairs(step.all or step.any or {}) do
       local place = tostring(j)
       if part.absent and part.dev == i and not a.parts[place] and not a.gone[place] then
-        verdict = 'excused'
+        verdict = verdict or 'excused'
         if met(a, part, i) then
-          if step.all then return 'broken' end
-          a.gone[place] = true
-          touched[a] = true
+          if step.all then
+            if not part.for_ms then return 'broken' end
+            verdict = 'waits'
+          else
+            a.gone[place] = true
+            touched[a] = true
+          end
         end
       end
     end
@@ -135,7 +140,7 @@ do
       for j in ipairs(step.any) do
         if not a.gone[tostring(j)] then return verdict end
       end
-      return 'broken'
+      return 'waits'
     end
     return verdict
   end

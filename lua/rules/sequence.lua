@@ -110,9 +110,10 @@ do
     sweep(site, rule)
   end
 
-  -- broken is an attempt that met what must not come. A wait that captured nothing starts again.
-  local function broken(rule, a, t)
-    if not a.first and a.k == 1 and (rule.every or not rule.strict) then
+  -- broken is an attempt that met what must not come. waits: a wait for a time was broken, which, of a first step that captured
+  -- nothing, starts again.
+  local function broken(rule, a, t, waits)
+    if waits and not a.first and a.k == 1 and (rule.every or not rule.strict) then
       Attempt.arrive(a, 1, t)
     else
       ended(rule, a, t)
@@ -132,8 +133,8 @@ do
     end
     local step = rule.steps[a.k]
     local verdict = Attempt.absence(a, step, i)
-    if verdict == 'broken' then
-      broken(rule, a, t)
+    if verdict == 'broken' or verdict == 'waits' then
+      broken(rule, a, t, verdict == 'waits')
     elseif rule.strict and not k and verdict ~= 'excused' and a.first then
       ended(rule, a, t)
     end
@@ -164,16 +165,11 @@ do
 
   -- due is what waits come to an end by the clock.
   function Sequence.due(site, rule, at)
+    if rule.within then expire(site, rule, at) end
     done, born = {}, {}
     for _, a in ipairs(rule.attempts) do
       local when = Attempt.deadline(rule, a)
-      if when and when <= at then
-        if late(rule, a, at) then
-          ended(rule, a, at)
-        elseif Attempt.waited(a, rule.steps[a.k], at) then
-          left(rule, a, at)
-        end
-      end
+      if when and when <= at and Attempt.waited(a, rule.steps[a.k], at) then left(rule, a, at) end
     end
     sweep(site, rule)
     put_out(site, rule, at, done)

@@ -48,6 +48,20 @@ func TestRuleCases(t *testing.T) {
 	runRules(t, &ruleRunner{client: func() *redis.Client { return s.Client }})
 }
 
+// TestRuleCorners plays cases of our own: what the others leave to the rulings.
+func TestRuleCorners(t *testing.T) {
+	text, err := os.ReadFile("testdata/rule-corners/corners.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := luatest.Start(t)
+	r := &ruleRunner{client: func() *redis.Client { return s.Client }}
+	passed, failures, err := r.run(context.Background(), text)
+	if err != nil || len(failures) > 0 || passed != 4 {
+		t.Errorf("%d passed: %v %v", passed, failures, err)
+	}
+}
+
 // What the library holds in memory is only a cache: dropped between any two events, nothing changes.
 func TestRuleCasesWithoutCaches(t *testing.T) {
 	s := luatest.Start(t)
