@@ -318,6 +318,9 @@ func (d *decoder) states(e hcl.Expression) cty.Value {
 		}
 		out = append(out, v)
 	}
+	if len(exprs) == 0 {
+		d.refuse(e.Range(), "Nothing expected", "Name at least one state of the alarm.")
+	}
 	if len(out) == 0 {
 		return cty.NullVal(cty.List(cty.String))
 	}
@@ -375,7 +378,9 @@ func (d *decoder) names(a *hcl.Attribute) []Entry {
 		return nil
 	}
 	list, diags := hcl.ExprList(a.Expr)
-	d.diags = append(d.diags, diags...)
+	if diags.HasErrors() {
+		d.refuse(a.Expr.Range(), "Wrong value", fmt.Sprintf(`Here goes a list: %s = ["NAME"].`, a.Name))
+	}
 	var out []Entry
 	for _, e := range list {
 		if v := d.value(e, cty.String); !v.IsNull() {

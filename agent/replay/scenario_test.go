@@ -89,6 +89,8 @@ func TestScenarioRefused(t *testing.T) {
 		"scenario \"x\" {\n site = \"s\"\n at \"2s\" {\n request \"a.b\" {\n ttl = \"0s\"\n }\n }\n}":                 "Wrong time",
 		"scenario \"x\" {\n site = \"s\"\n at \"2s\" {\n alarm \"a\" {\n command = \"acknowledge\"\n }\n }\n}":        "ack, confirm",
 		"scenario \"x\" {\n site = \"s\"\n at \"2s\" {\n alarm \"a\" {\n command = \"ack\"\n for = \"1h\"\n }\n }\n}": "Only the command shelve",
+		"scenario \"x\" {\n site = \"s\"\n at \"2s\" {\n expect {\n alarm = { a = [] }\n }\n }\n}":                    "Nothing expected",
+		"scenario \"x\" {\n site = \"s\"\n at \"2s\" {\n bad = \"a.b\"\n }\n}":                                        "Here goes a list",
 		"scenario \"x\" {\n site = \"s\"\n at \"2s\" {\n alarm \"a\" {}\n }\n}":                                       "command",
 	} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
