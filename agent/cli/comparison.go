@@ -35,7 +35,11 @@ func (e *environment) sayComparison(c api.Comparison, then, now string) {
 	t.write(e.out, e.colors(), width)
 	e.say("")
 	totals := c.Totals
-	if totals.Differences() == 0 {
+	switch {
+	case totals.Same+totals.Differences() == 0:
+		e.say("Neither decided anything new.")
+		return
+	case totals.Differences() == 0:
 		e.say("All %d decisions are the same.", totals.Same)
 		return
 	}

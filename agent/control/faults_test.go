@@ -96,7 +96,7 @@ func runFaults(t *testing.T, rnd *rand.Rand) {
 		want, _ := oracle.Now(o.Name, now)
 		if got := r.plant.values[o.Name]; got != want.Aim {
 			e, _ := r.c.Why(o.Name)
-			t.Errorf("%s holds %v, expected %v: %s", o.Name, got, want.Aim, e.Sentence(nil))
+			t.Errorf("%s holds %v, expected %v: %s", o.Name, got, want.Aim, e.Sentence())
 		}
 	}
 	checkWrites(t, outputs, r.plant.take())

@@ -164,9 +164,9 @@ func TestWhy(t *testing.T) {
 			len(e.Contenders) != 2 || e.Contenders[0].Lost != "lower priority" || e.Contenders[1].Lost != "expired" || e.Range.Min != nil {
 			t.Fatalf("%+v", e)
 		}
-		want := "rule.peak holds bess.setpoint with priority 50 and asked for 80 kW, cut to 50 kW, until 00:00:31; " +
+		want := "rule.peak holds bess.setpoint with priority 50 and asked for 80 kW, cut to 50 kW, for 29 s more; " +
 			"it ramps at 10 kW a second and is there in 3.5 s."
-		if got := e.Sentence(nil); got != want {
+		if got := e.Sentence(); got != want {
 			t.Errorf("sentence:\n got %s\nwant %s", got, want)
 		}
 		if _, ok := r.c.Why("none.such"); ok {

@@ -52,14 +52,11 @@ func rangeText(l Limits, unit string) string {
 	return fmt.Sprintf("%s to %s", quantity(l.Min, ""), quantity(l.Max, unit))
 }
 
-// Sentence says for people who holds the output, where it goes and what hinders it. Times are shown in loc; nil: UTC.
-func (e Explanation) Sentence(loc *time.Location) string {
-	if loc == nil {
-		loc = time.UTC
-	}
+// Sentence says for people who holds the output, where it goes and what hinders it.
+func (e Explanation) Sentence() string {
 	parts := []string{e.holder()}
 	if e.Winner != nil && e.Winner.Expires != nil {
-		parts[0] += ", until " + e.Winner.Expires.In(loc).Format("15:04:05")
+		parts[0] += ", for " + span(e.Winner.Expires.Sub(e.Time)) + " more"
 	}
 	if e.Ramp != nil {
 		parts = append(parts, fmt.Sprintf("it ramps at %s a second and is there in %s",

@@ -117,7 +117,7 @@ func (a *Agent) Why(_ context.Context, name string) (api.Why, error) {
 	if !ok {
 		return api.Why{}, fmt.Errorf("%w: %s is an output of the site, but control does not have it", api.ErrUnavailable, name)
 	}
-	w := api.Why{Sentence: e.Sentence(s.Location)}
+	w := api.Why{Sentence: e.Sentence()}
 	for _, o := range a.control.Status() {
 		if o.Output == p.FullName() {
 			w.Output = apiOutput(s, o)

@@ -74,7 +74,7 @@ func reasons(st api.Status) []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	if st.Store.State != string(store.StateOK) {
-		add("Redis: %s %s", st.Store.State, st.Store.Detail)
+		add("Redis: %s: %s", st.Store.State, st.Store.Detail)
 	}
 	if st.Journal.State != "ok" {
 		add("journal: %s", st.Journal.Error)

@@ -61,7 +61,7 @@ func (e *Error) Error() string {
 	}
 	b.WriteString(": " + string(e.Problem))
 	if e.Cause != nil {
-		b.WriteString(": " + e.Cause.Error())
+		b.WriteString(": " + strings.TrimSuffix(e.Cause.Error(), "."))
 	}
 	if e.Advice != "" {
 		b.WriteString(". " + e.Advice)
