@@ -6,7 +6,6 @@ import (
 
 	"github.com/voltage-edge/voltage/agent/api"
 	"github.com/voltage-edge/voltage/agent/intake"
-	"github.com/voltage-edge/voltage/agent/journal"
 	"github.com/voltage-edge/voltage/agent/plugin"
 	"github.com/voltage-edge/voltage/agent/site"
 	"github.com/voltage-edge/voltage/sdk"
@@ -70,19 +69,6 @@ func (a *Agent) deviceStatus(_ string, s sdk.DeviceStatus) {
 	if answers && !answered && before != "" {
 		a.control.Reapply(s.Device)
 	}
-}
-
-// journalTable is what the slots of a device's frames mean, for the journal.
-func journalTable(d *site.Device) journal.Table {
-	numbers, texts := d.Slots()
-	columns := func(points []*site.Point) []journal.Column {
-		var out []journal.Column
-		for _, p := range points {
-			out = append(out, journal.Column{Name: p.Name, Unit: p.Unit, Bool: p.Bool})
-		}
-		return out
-	}
-	return journal.Table{Device: d.Name, Numbers: columns(numbers), Texts: columns(texts)}
 }
 
 // publish shows changed values to whoever watches.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/voltage-edge/voltage/agent/compile"
+	"github.com/voltage-edge/voltage/agent/replay"
 	"github.com/voltage-edge/voltage/agent/sink"
 	"github.com/voltage-edge/voltage/agent/site"
 	"github.com/voltage-edge/voltage/agent/store"
@@ -27,7 +28,7 @@ func (a *Agent) routed(r *compile.Routing) *sink.Routing {
 		out.Revision = r.Program.Revision
 	}
 	for _, d := range r.Devices {
-		t := journalTable(d)
+		t := replay.TableOf(d)
 		out.Tables = append(out.Tables, &t)
 	}
 	for _, x := range r.Routes {

@@ -17,6 +17,7 @@ import (
 	"github.com/voltage-edge/voltage/agent/compile"
 	"github.com/voltage-edge/voltage/agent/event"
 	"github.com/voltage-edge/voltage/agent/journal"
+	"github.com/voltage-edge/voltage/agent/replay"
 	"github.com/voltage-edge/voltage/agent/sink"
 	"github.com/voltage-edge/voltage/agent/site"
 	"github.com/voltage-edge/voltage/agent/site/sitetest"
@@ -154,7 +155,7 @@ func (r *road) load(routes string) {
 	}
 	r.site, r.agent.programs = s, programs
 	for _, d := range s.Devices {
-		if err := r.journal.AppendTable(journalTable(d)); err != nil {
+		if err := r.journal.AppendTable(replay.TableOf(d)); err != nil {
 			r.t.Fatal(err)
 		}
 	}

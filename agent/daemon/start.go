@@ -17,6 +17,7 @@ import (
 	"github.com/voltage-edge/voltage/agent/intake"
 	"github.com/voltage-edge/voltage/agent/journal"
 	"github.com/voltage-edge/voltage/agent/plugin"
+	"github.com/voltage-edge/voltage/agent/replay"
 	"github.com/voltage-edge/voltage/agent/site"
 	"github.com/voltage-edge/voltage/agent/store"
 	"github.com/voltage-edge/voltage/agent/virtual"
@@ -54,7 +55,7 @@ func (a *Agent) start(ctx context.Context) error {
 		return err
 	}
 	a.intake = intake.New(intake.Options{
-		Clock: clock, Journal: a.journal, Table: func(d *site.Device) error { return a.journal.AppendTable(journalTable(d)) },
+		Clock: clock, Journal: a.journal, Table: func(d *site.Device) error { return a.journal.AppendTable(replay.TableOf(d)) },
 		Store: applier{a}, States: a.libraryStates, Events: a.fromLibraries, Watching: a.hub.Active, Changed: a.publish, Log: a.log.Named("intake"),
 	}, s)
 	a.live = a.intake.Live()

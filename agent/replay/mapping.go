@@ -35,6 +35,19 @@ type plan struct {
 	numbers, texts []int
 }
 
+// TableOf is what the slots of a device's frames mean, as the journal keeps it.
+func TableOf(d *site.Device) journal.Table {
+	numbers, texts := d.Slots()
+	columns := func(points []*site.Point) []journal.Column {
+		var out []journal.Column
+		for _, p := range points {
+			out = append(out, journal.Column{Name: p.Name, Unit: p.Unit, Bool: p.Bool})
+		}
+		return out
+	}
+	return journal.Table{Device: d.Name, Numbers: columns(numbers), Texts: columns(texts)}
+}
+
 func newMapping(s *site.Site) *mapping {
 	m := &mapping{devices: map[string]*target{}, plans: map[*journal.Table]*plan{}, notes: map[string]bool{}, seen: map[string]bool{}}
 	for _, d := range s.Devices {

@@ -73,24 +73,21 @@ func (p *Plant) Point(name string) (*site.Point, error) {
 
 // Set gives a point the value that it holds from the device's next frame on.
 func (p *Plant) Set(name string, value float64) error {
-	pt, err := p.Point(name)
-	if err != nil {
-		return err
-	}
-	d, err := p.find(pt.Device.Name)
-	if err != nil {
-		return err
-	}
-	if !pt.Valid.Has(value) {
-		d.frame.SetBad(pt.Index, frame.OutOfRange)
-		return nil
-	}
-	d.frame.Set(pt.Index, value)
-	return nil
+	return p.change(name, func(b *frame.Builder, pt *site.Point) {
+		if pt.Valid.Has(value) {
+			b.Set(pt.Index, value)
+		} else {
+			b.SetBad(pt.Index, frame.OutOfRange)
+		}
+	})
 }
 
 // Lose makes a point bad until it is set again: its device answers with an error for it.
 func (p *Plant) Lose(name string) error {
+	return p.change(name, func(b *frame.Builder, pt *site.Point) { b.SetBad(pt.Index, frame.Refused) })
+}
+
+func (p *Plant) change(name string, do func(*frame.Builder, *site.Point)) error {
 	pt, err := p.Point(name)
 	if err != nil {
 		return err
@@ -99,7 +96,7 @@ func (p *Plant) Lose(name string) error {
 	if err != nil {
 		return err
 	}
-	d.frame.SetBad(pt.Index, frame.Refused)
+	do(d.frame, pt)
 	return nil
 }
 

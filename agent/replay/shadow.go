@@ -62,22 +62,10 @@ func OpenShadow(ctx context.Context, o ShadowOptions) (*Shadow, error) {
 	}
 	s := &Shadow{o: o, engine: e, mapping: newMapping(o.Site), tables: map[string]*journal.Table{}}
 	for _, d := range o.Live.Devices {
-		s.tables[d.Name] = liveTable(d)
+		t := TableOf(d)
+		s.tables[d.Name] = &t
 	}
 	return s, nil
-}
-
-// liveTable is what the slots of a device's frames mean.
-func liveTable(d *site.Device) *journal.Table {
-	numbers, texts := d.Slots()
-	columns := func(points []*site.Point) []journal.Column {
-		var out []journal.Column
-		for _, p := range points {
-			out = append(out, journal.Column{Name: p.Name, Unit: p.Unit, Bool: p.Bool})
-		}
-		return out
-	}
-	return &journal.Table{Device: d.Name, Numbers: columns(numbers), Texts: columns(texts)}
 }
 
 // Seed gives the candidate what the live libraries knew at a clock, and loads its programs. What changed begins anew, the rest goes on.
