@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +14,9 @@ import (
 
 // scenarioResult is what came of one scenario.
 type scenarioResult struct {
+	File     string           `json:"file"`
 	Scenario string           `json:"scenario"`
+	Seconds  float64          `json:"seconds"`
 	Passed   bool             `json:"passed"`
 	Failures []replay.Failure `json:"failures,omitempty"`
 	Error    string           `json:"error,omitempty"`
@@ -20,6 +24,7 @@ type scenarioResult struct {
 
 func (e *environment) rulesTestCommand() *cobra.Command {
 	var flags siteFlags
+	var only, junit string
 	c := &cobra.Command{
 		Use:   "test FILE...",
 		Short: "Run scenario files against their sites, without devices and without waiting",
@@ -34,14 +39,17 @@ func (e *environment) rulesTestCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			results, err := e.testScenarios(c.Context(), args, variables)
+			results, err := e.testScenarios(c.Context(), args, only, variables)
 			if err != nil {
 				return err
 			}
-			failed := 0
-			for _, r := range results {
-				if !r.Passed {
-					failed++
+			if len(results) == 0 {
+				return exit{exitFailed, "there is no scenario to run" + notOnly(only)}
+			}
+			failed := failures(results)
+			if junit != "" {
+				if err := writeJUnit(junit, results); err != nil {
+					return err
 				}
 			}
 			if e.json {
@@ -59,10 +67,30 @@ func (e *environment) rulesTestCommand() *cobra.Command {
 		},
 	}
 	flags.add(c)
+	c.Flags().StringVar(&only, "only", "", "run the scenarios whose name has this text")
+	c.Flags().StringVar(&junit, "junit", "", "write the results to this file, in the XML form that CI servers read")
 	return c
 }
 
-func (e *environment) testScenarios(ctx context.Context, files []string, variables map[string]string) ([]scenarioResult, error) {
+func notOnly(only string) string {
+	if only == "" {
+		return ""
+	}
+	return fmt.Sprintf(" whose name has %q", only)
+}
+
+// failures are how many scenarios did not pass.
+func failures(results []scenarioResult) int {
+	n := 0
+	for _, r := range results {
+		if !r.Passed {
+			n++
+		}
+	}
+	return n
+}
+
+func (e *environment) testScenarios(ctx context.Context, files []string, only string, variables map[string]string) ([]scenarioResult, error) {
 	sites := map[string]*daemon.Checked{}
 	results := []scenarioResult{}
 	for _, f := range files {
@@ -72,6 +100,9 @@ func (e *environment) testScenarios(ctx context.Context, files []string, variabl
 			return nil, exit{exitFailed, f + " has errors"}
 		}
 		for _, sc := range scenarios {
+			if !strings.Contains(sc.Name, only) {
+				continue
+			}
 			checked := sites[sc.Site]
 			if checked == nil {
 				checked = daemon.Check(ctx, daemon.CheckOptions{Site: sc.Site, Data: e.data, Variables: variables})
@@ -81,8 +112,9 @@ func (e *environment) testScenarios(ctx context.Context, files []string, variabl
 				e.printDiagnostics(checked.Diagnostics, checked.Sources)
 				return nil, exit{exitFailed, fmt.Sprintf("%s: %s", sc.Site, countErrors(checked.Diagnostics))}
 			}
-			r := scenarioResult{Scenario: sc.Name}
+			r, began := scenarioResult{File: f, Scenario: sc.Name}, time.Now()
 			failures, err := replay.RunScenario(ctx, sc, checked.Site, checked.Programs)
+			r.Seconds = time.Since(began).Seconds()
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}

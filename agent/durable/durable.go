@@ -33,6 +33,10 @@ func Prepare(path string, content []byte, mode fs.FileMode) (Replacement, error)
 	r := Replacement{path}
 	f, err := os.OpenFile(path+unfinished, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
+		var of *fs.PathError
+		if errors.As(err, &of) {
+			of.Path = path // the one that the caller knows
+		}
 		return r, err
 	}
 	_, err = f.Write(content)

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/voltage-edge/voltage/agent/durable"
@@ -41,6 +42,8 @@ func TestWhatCantBeWrittenLeavesTheOldFile(t *testing.T) {
 	expect(t, path, "old")
 	if err := durable.WriteFile(filepath.Join(dir, "none", "place"), nil, 0o600); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("in a folder that isn't there: %v", err)
+	} else if strings.Contains(err.Error(), ".new") {
+		t.Errorf("it names a file that the caller does not know: %v", err)
 	}
 }
 
