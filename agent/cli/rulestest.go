@@ -67,8 +67,8 @@ func (e *environment) rulesTestCommand() *cobra.Command {
 		},
 	}
 	flags.add(c)
-	c.Flags().StringVar(&only, "only", "", "run the scenarios whose name has this text")
-	c.Flags().StringVar(&junit, "junit", "", "write the results to this file, in the XML form that CI servers read")
+	c.Flags().StringVar(&only, "only", "", "run the scenarios whose name has this `TEXT`")
+	c.Flags().StringVar(&junit, "junit", "", "write the results to this `FILE`, in the XML form that CI servers read")
 	return c
 }
 
