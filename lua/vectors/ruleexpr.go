@@ -71,6 +71,10 @@ func (r *exprReader) chain(next func() (string, error), hcl map[string]string, t
 		}
 		var right string
 		right, err = next()
+		if zero, e := strconv.ParseFloat(right, 64); t == "/" && e == nil && zero == 0 {
+			// site.hcl refuses a divisor that is written as zero; here it makes the result unknown, as a value does that is zero.
+			right = "(" + left + " * 0)"
+		}
 		left = "(" + left + " " + hcl[t] + " " + right + ")"
 	}
 	return "", err

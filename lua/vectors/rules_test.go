@@ -57,7 +57,7 @@ func TestRuleCorners(t *testing.T) {
 	s := luatest.Start(t)
 	r := &ruleRunner{client: func() *redis.Client { return s.Client }}
 	passed, failures, err := r.run(context.Background(), text)
-	if err != nil || len(failures) > 0 || passed != 4 {
+	if err != nil || len(failures) > 0 || passed != 5 {
 		t.Errorf("%d passed: %v %v", passed, failures, err)
 	}
 }
